@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "clock.hpp"
+#include "interrupts.hpp"
+#include "locks.hpp"
+#include "work.hpp"
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace conch::lab {
+
+/// What one run is: one lock, so many hogs, with or without the echo.
+struct run_plan {
+  unsigned hogs = 0;
+  std::vector<unsigned> spacings{1};  ///< hog i makes a checkpoint every spacings[i % size] units
+  bool echo = true;
+  clock::duration time{0};
+  work_unit unit;
+};
+
+struct echo_figures {
+  double requests_per_second = 0;
+  std::chrono::nanoseconds p50{0};
+  std::chrono::nanoseconds p99{0};
+  std::chrono::nanoseconds max{0};
+};
+
+/// What one run showed. Rates are per second of the run's own time.
+struct run_result {
+  std::string lock;
+  run_plan plan;
+  std::optional<echo_figures> echo;
+  std::vector<double> hog_work_per_second;  ///< of each hog, in units
+  std::vector<double> hog_hold_shares;  ///< of each hog, of the time for which hogs held the lock
+  double switches_per_second = 0;
+  std::optional<double> vain_wakeups_per_second;
+  double voluntary_context_switches_per_second = 0;
+  double involuntary_context_switches_per_second = 0;
+  double cpus_used_by_others = 0;  ///< how many CPUs other programs kept busy meanwhile
+
+  std::vector<std::string> failures;  ///< what the lock did that no lock may, in words
+  bool hung = false;                  ///< threads never came back: the process can but end
+
+  [[nodiscard]] double all_hog_work_per_second() const;
+};
+
+/// Called a few times a second while a run is under way.
+using progress_listener = std::function<void(clock::duration since_start)>;
+
+/// Nothing if it was interrupted. Precondition: the process has one thread. Throws
+/// std::system_error if the machine refuses a thread, a process or a socket.
+std::optional<run_result> run(const lock_entry& lock, const run_plan& plan, interrupts& interrupts,
+                              const progress_listener& progress);
+
+}  // namespace conch::lab

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include "experiments.hpp"
+#include "report.hpp"
+#include "stress.hpp"
+#include "stress_options.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+namespace conch::lab {
+
+experiment stress_experiment(CLI::App& program) {
+  auto* const command = program.add_subcommand(
+      "stress",
+      "An echo server beside CPU-bound threads (hogs), all under one lock, for each lock");
+  auto typed = std::make_shared<typed_stress_options>();
+  command->add_option("--locks", typed->locks,
+                      "The locks, separated by commas; by default all: " + names_of_all_locks());
+  command->add_option("--hogs", typed->hogs,
+                      "The numbers of hogs, separated by commas; by default 0,1,2,4,8");
+  command->add_option("--seconds", typed->seconds, "How long each run takes; by default 1.5");
+  command->add_option("--spacing", typed->spacing,
+                      "How many units of work each hog does between two checkpoints, e.g. 1:2:4:8; "
+                      "by default 1, and as many hogs as numbers");
+  command->add_flag("--no-echo", typed->no_echo, "Measure the hogs alone, without the echo server");
+  command->add_option("--json", typed->json, "A file to write the results to as JSON");
+  command->footer(
+      "All of it takes about a minute. Unless --spacing or --no-echo is given, a second table "
+      "shows\n"
+      "four hogs alone whose checkpoints are 1, 2, 4 and 8 units of work apart: how evenly does "
+      "the\n"
+      "lock share its time?\n"
+      "\nColumns:\n" +
+      legend() +
+      "\nThe exit status is 1 if a lock let two threads in at once, never let one in, or lost a "
+      "message,\n2 if the command line is wrong and 130 after Ctrl-C.");
+  return {command, [typed] { return run_stress(checked(*typed)); }};
+}
+
+}  // namespace conch::lab

@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <conch/concepts.hpp>
+#include <conch/contract.hpp>
+#include <conch/deadline.hpp>
+#include <conch/drop_request.hpp>
+#include <conch/fmq/config.hpp>
+#include <conch/fmq/record.hpp>
+#include <conch/fmq/schedule.hpp>
+#include <conch/fmq/spinner.hpp>
+#include <conch/fmq/tenure.hpp>
+#include <conch/fmq/timer_duty.hpp>
+#include <conch/fmq/word.hpp>
+#include <conch/observer.hpp>
+#include <conch/platform/posix.hpp>
+#include <conch/thread_safety.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace conch {
+
+/// The feedback multilevel queue lock: threads that use it little get it at once, threads that use
+/// it much get equal time, and a lock that nobody else wants costs next to nothing.
+///
+/// Guarantee   With quantum q, boost age B and boosted slice m (fmq_config), σ the longest time a
+///             holder takes from one checkpoint or release to the next, ω the worst lateness of a
+///             wake or timer (on purpose, a timer may be late by credit_slack), and N the most
+///             threads that wait at a time:
+///             - equal time: of two threads that always want it, neither is charged for more than
+///               2(q + σ) more than the other over any window;
+///             - no starvation: a wait ends within max(B, 2·N·q) + N·(m + σ + 2ω) + ω;
+///             - a waiter with credit gets it at the holder's next checkpoint, unless the holder
+///               is within credit_slack of it, or has got the lock for its age and m is not over;
+///             - uncontended, taking and releasing are one compare-and-swap each.
+///             It orders by its own clock and promises nothing about real-time priorities.
+/// Algorithm   Each thread has a virtual time: for how long it has held the lock while others
+///             wanted it. The lock's clock follows the least of the virtual times of holder and
+///             waiters. Waiters queue in levels, by how far they are ahead of the clock; a thread
+///             that comes back from elsewhere is set to at most `credit` behind it, and as long as
+///             it is behind, it goes first. The holder is asked to move on before it gets a quantum
+///             ahead of the waiter that has had least, or when a waiter has grown too old.
+///             Start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) as a multilevel
+///             feedback queue (Corbató, Merwin-Daggett and Daley, AFIPS 1962).
+///             An unlock inside the holder's share frees the lock and wakes the next waiter, the
+///             heir; whoever comes first has it, so that a release around a short call costs no
+///             switch. An heir that has lost often enough has the next release promised to it. A
+///             forced switch, a release of a holder that has had its share, and one that was
+///             promised pass the lock straight on.
+/// Use it      for one lock that many threads share, some of them busy and some mostly asleep.
+/// Do not      for many small locks (it is over a kilobyte), or where threads hold it for long and
+///             never reach a checkpoint: no lock can be fair to those who wait for them.
+///
+/// Can be constinit. A thread's first wait for, or contended release of, a lock may allocate its
+/// record; the program ends if there is no memory.
+///
+/// The parts: fmq/word.hpp says which bits there are and how they change, fmq/schedule.hpp who
+/// comes next and when, fmq/tenure.hpp who holds, fmq/timer_duty.hpp who watches the time. Here
+/// they are put together.
+template <class Platform = posix_platform, class Observer = no_observer>
+class CONCH_CAPABILITY("mutex") basic_fmq_lock {
+public:
+  using platform = Platform;
+  using time_point = typename Platform::time_point;
+  using duration = typename Platform::duration;
+  static constexpr lock_traits traits{.name = "fmq_lock",
+                                      .fairness = fairness::time_fair,
+                                      .checkpoint_switches = true,
+                                      .interruptible = true};
+
+  constexpr basic_fmq_lock() noexcept = default;
+  /// Throws std::invalid_argument if a field of `config` is out of its range.
+  explicit constexpr basic_fmq_lock(const fmq_config& config) : config_(checked(config)) {}
+  basic_fmq_lock(const basic_fmq_lock&) = delete;
+  basic_fmq_lock& operator=(const basic_fmq_lock&) = delete;
+  /// Precondition: nobody holds the lock or waits for it.
+  ~basic_fmq_lock() {
+    guard_.lock();  // the last contended unlock may still be inside
+    guard_.unlock();
+    if (is_locked()) violate("destroyed while held");
+    if (waiters() != 0) violate("destroyed while threads wait for it");
+    if (id_.generation != 0) fmq::lock_ids<Platform>::give_back(id_);
+  }
+
+  /// Blocks until the caller has the lock. Precondition: the caller does not have it.
+  void lock() CONCH_ACQUIRE() {
+    if (word_.take_if_idle()) [[likely]]
+      return took();
+    acquire_slow(detail::no_deadline<Platform>, false);
+  }
+
+  /// Takes the lock if nobody has it.
+  [[nodiscard]] bool try_lock() noexcept CONCH_TRY_ACQUIRE(true) { return take(); }
+
+  /// Blocks for at most `timeout`; not positive is one try. True if the caller has the lock.
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& timeout)
+      CONCH_TRY_ACQUIRE(true) {
+    return take() || acquire_slow(detail::deadline_after<Platform>(timeout), false) ==
+                         acquire_result::acquired;
+  }
+
+  /// Blocks until `deadline` of any clock at most; a past one is one try.
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline)
+      CONCH_TRY_ACQUIRE(true) {
+    return take() || detail::acquire_by<Platform>(deadline, [this](auto d) {
+             return acquire_slow(d, false) == acquire_result::acquired;
+           });
+  }
+
+  /// Blocks until `deadline` at most, or until the thread is interrupted.
+  acquire_result lock_interruptible_until(time_point deadline) {
+    return take() ? acquire_result::acquired : acquire_slow(deadline, true);
+  }
+
+  /// Names the calling thread to interrupt(), for any fmq_lock, while the thread lives.
+  static fmq::thread_records<Platform>& interrupt_handle() noexcept {
+    return fmq::thread_records<Platform>::current();
+  }
+
+  /// Ends the thread's interruptible wait, or its next one if it does not wait now. Any thread;
+  /// async-signal-safe where the platform's unpark() is.
+  static void interrupt(fmq::thread_records<Platform>& thread) noexcept {
+    // Relaxed: ordered by the token, which the wait takes before it looks.
+    thread.interrupted.store(true, std::memory_order_relaxed);
+    thread.sleeper.unpark().wake();
+  }
+
+  /// Lets go. Precondition: the caller has the lock.
+  void unlock() CONCH_RELEASE() {
+    if (!held_by_caller()) [[unlikely]]
+      violate(is_locked() ? "unlocked by a thread that does not hold it" : "unlocked while free");
+    observer_.on_event(lock_event::released);
+    owner_.store(thread_id{}, std::memory_order_relaxed);
+    if (!word_.release_if_alone()) [[unlikely]]
+      unlock_slow();
+  }
+
+  /// Passes the lock on if a waiter has asked and the holder has had its share.
+  bool checkpoint() {
+    if (detail::checked) forbid_strangers("checkpoint of a thread that does not hold it");
+    if (!request_.standing()) [[likely]]
+      return false;
+    return let_others_in(false);
+  }
+
+  /// Passes the lock to the next waiter, if there is one.
+  bool yield() { return let_others_in(true); }
+
+  // Snapshots.
+  [[nodiscard]] bool is_locked() const noexcept { return word_.is_locked(); }
+  [[nodiscard]] std::size_t waiters() const noexcept {
+    return waiters_.load(std::memory_order_relaxed);
+  }
+  /// Relaxed: only the caller itself can have stored its own id.
+  [[nodiscard]] bool held_by_caller() const noexcept {
+    return owner_.load(std::memory_order_relaxed) == Platform::this_thread();
+  }
+
+  /// Where else the drop request is to be seen. Precondition: no other thread uses the lock yet.
+  [[nodiscard]] drop_request<Platform>& request() noexcept { return request_; }
+
+  [[nodiscard]] const fmq_config& config() const noexcept { return config_; }
+
+  [[nodiscard]] std::string describe() {
+    const std::unique_ptr<mutex, unlocker> guarded(lock_guard());
+    const auto now = Platform::now();
+    const auto owner = owner_.load(std::memory_order_relaxed);
+    auto text = std::string(traits.name) + ": " +
+                (is_locked() ? "held by thread " + std::to_string(owner) : "free") + ", " +
+                std::to_string(schedule_.size()) + " waiting" +
+                (request_.standing() ? ", drop request standing" : "");
+    schedule_.for_each([&](const auto& waiter, int level) {
+      const auto waited = now - time_point(waiter.waiting_since);
+      text += "\n  thread " + std::to_string(waiter.owner) + ": level " + std::to_string(level) +
+              ", waiting for " + std::to_string(waited.count()) + " ns" +
+              (&waiter == heir_ ? ", heir" : "") +
+              (timer_.is_kept_by(waiter) ? ", timer duty" : "");
+    });
+    return text;
+  }
+
+  void reset_after_fork(bool held) noexcept {
+    std::construct_at(&guard_);  // not destroyed first: a thread that is gone may have it
+    std::construct_at(&word_);
+    std::construct_at(&spinner_);
+    std::construct_at(&schedule_, config_);
+    std::construct_at(&tenure_);
+    std::construct_at(&timer_);
+    schedule_.start(Platform::now());
+    heir_ = nullptr;
+    id_ = fmq::lock_id{};  // another thread may have been about to write it
+    request_.clear();
+    waiters_.store(0, std::memory_order_relaxed);
+    owner_.store(thread_id{}, std::memory_order_relaxed);
+    if (held) take();
+  }
+
+  [[nodiscard]] Observer& observer() noexcept { return observer_; }
+
+private:
+  using thread_id = typename Platform::thread_id;
+  using mutex = typename Platform::mutex;
+  using waker = typename Platform::parker::waker;
+  using record = fmq::record<Platform>;
+  using wait_state = fmq::wait_state;
+
+  /// How long a thread that finds the lock taken looks for it before it queues: about what a short
+  /// section takes.
+  static constexpr duration time_at_the_door = std::chrono::nanoseconds(500);
+
+  bool take() noexcept {
+    if (!word_.take_if_free()) return false;
+    took();
+    return true;
+  }
+
+  void took() noexcept {
+    owner_.store(Platform::this_thread(), std::memory_order_relaxed);
+    observer_.on_event(lock_event::acquired);
+  }
+
+  // Acquiring ------------------------------------------------------------------------------------
+
+  acquire_result acquire_slow(time_point deadline, bool interruptible) {
+    if (held_by_caller()) violate("locked again by its holder");
+    const auto at_the_door = std::min(time_at_the_door, config_.spin);
+    if (take() || spinner_.until(at_the_door, [this] { return take(); }))
+      return acquire_result::acquired;
+    if (is_past(deadline, Platform::now())) return acquire_result::timed_out;
+    guard_.lock();
+    if (word_.take_or_queue()) {
+      guard_.unlock();
+      took();
+      return acquire_result::acquired;
+    }
+    observer_.on_event(lock_event::wait_started);
+    auto& self = own_record();
+    join(self, Platform::now());
+    return wait(self, deadline, interruptible, waker());
+  }
+
+  // From here to the next line of this kind: with guard_ held, unless said otherwise.
+
+  void join(record& self, time_point now) noexcept {
+    if (schedule_.empty() && !tenure_.is_on_its_way())
+      schedule_.open(now);
+    else
+      charge_known_holder(now);
+    schedule_.admit(self, now);
+    begin_wait(self);
+  }
+
+  void begin_wait(record& self) noexcept {
+    self.state.store(wait_state::waiting, std::memory_order_relaxed);
+    self.lost_tries = 0;
+    waiters_.store(schedule_.size(), std::memory_order_relaxed);
+  }
+
+  void end_wait(record& waiter) noexcept {
+    schedule_.remove(waiter);
+    timer_.give_up(waiter);
+    waiters_.store(schedule_.size(), std::memory_order_relaxed);
+  }
+
+  /// Waits until the caller, which queues, has the lock or gives up. Lets go of guard_, and wakes
+  /// `next` then.
+  acquire_result wait(record& self, time_point deadline, bool interruptible, waker next) {
+    for (;;) {
+      const auto now = Platform::now();
+      if (self.state.load(std::memory_order_relaxed) == wait_state::granted) return claim(self);
+      if (heir_ == &self && take_or_rest(self, now)) return claim(self);
+      const bool expired = is_past(deadline, now);
+      if (expired || (interruptible && is_interrupted(self)))
+        return take_or_leave(self, now, expired);
+      settle_request(now);
+      timer_.give_up(self);
+      if (needs_alarm(now)) timer_.take(self, alarm_time(now));
+      const auto wake_at = timer_.is_kept_by(self) ? std::min(deadline, timer_.alarm()) : deadline;
+      const bool expects_it_soon = fmq::service_queue<Platform>::is_express(self);
+      guard_.unlock();
+      std::exchange(next, waker()).wake();
+      const bool took_it = (expects_it_soon && spin(self)) || sleep(self, wake_at);
+      guard_.lock();
+      if (took_it) return claim(self);
+    }
+  }
+
+  /// Without guard_. A waiter that has reason to expect the lock soon looks for it for a while.
+  /// True if it has taken it as the heir; a grant is for the caller to see.
+  bool spin(record& self) noexcept {
+    bool took_it = false;
+    spinner_.until(config_.spin, [&] {
+      const auto state = self.state.load(std::memory_order_relaxed);
+      took_it = state == wait_state::heir && word_.take_if_free();
+      return took_it || state == wait_state::granted;
+    });
+    return took_it;
+  }
+
+  /// Without guard_. True if the caller woke as the heir and has taken the lock.
+  bool sleep(record& self, time_point wake_at) noexcept {
+    if (wake_at == detail::no_deadline<Platform>)
+      self.thread->sleeper.park();
+    else
+      self.thread->sleeper.park_until(wake_at);
+    return self.state.load(std::memory_order_relaxed) == wait_state::heir && spin(self);
+  }
+
+  /// The heir has woken. True if it has the lock; else it rests, and has lost one more try.
+  bool take_or_rest(record& self, time_point now) noexcept {
+    const unsigned tries = self.lost_tries + 1;
+    if (tries == 1) self.first_lost = now;
+    const bool seal =
+        tries >= config_.seal_tries || now - time_point(self.first_lost) >= config_.seal_after;
+    if (word_.take_or_rest(seal)) return true;
+    observer_.on_event(lock_event::stolen);
+    self.lost_tries = tries;
+    self.state.store(wait_state::waiting, std::memory_order_relaxed);
+    heir_ = nullptr;
+    return false;
+  }
+
+  /// The caller gives up, unless the lock is free: then it takes it. Lets go of guard_.
+  acquire_result take_or_leave(record& self, time_point now, bool expired) noexcept {
+    const bool last = schedule_.size() == 1;
+    if (word_.take_or_leave(last)) return claim(self);
+    if (!expired) self.thread->interrupted.store(false, std::memory_order_relaxed);
+    charge_known_holder(now);
+    end_wait(self);
+    self.state.store(wait_state::outside, std::memory_order_relaxed);
+    if (last && !tenure_.is_on_its_way()) tenure_.forget();
+    observer_.on_event(lock_event::wait_abandoned);
+    leave_guard(now);
+    return expired ? acquire_result::timed_out : acquire_result::interrupted;
+  }
+
+  /// The caller has the lock: by a grant, or because it has taken it while it queued. Lets go of
+  /// guard_.
+  acquire_result claim(record& self) noexcept {
+    const auto now = Platform::now();
+    if (self.place != record::unqueued) end_wait(self);
+    if (heir_ == &self) heir_ = nullptr;
+    self.state.store(wait_state::outside, std::memory_order_relaxed);
+    word_.hold(!schedule_.empty(), heir_ != nullptr, word_.is_sealed());
+    const bool releases_by_guard = !schedule_.empty() && heir_ == nullptr;
+    tenure_.begin(releases_by_guard ? &self : nullptr, now, config_.boost_slice);
+    schedule_.start(now);  // the time that its wake-up took is nobody's debt
+    took();
+    leave_guard(now);
+    return acquire_result::acquired;
+  }
+
+  // Releasing ------------------------------------------------------------------------------------
+
+  /// Without guard_, by the holder, when somebody waits.
+  void unlock_slow() {
+    if (word_.release_to_heir()) return;
+    guard_.lock();
+    const waker next = release(Platform::now());
+    guard_.unlock();
+    next.wake();
+  }
+
+  waker release(time_point now) noexcept {
+    if (schedule_.empty()) {
+      word_.release();
+      return {};
+    }
+    const auto& self = charge_caller(now);
+    if (word_.is_sealed() || schedule_.due_at(self, now) <= now)
+      return grant(schedule_.best(now), now);
+    return set_free(now);
+  }
+
+  /// Lets go of the lock for anybody to take, the heir above all.
+  waker set_free(time_point now) noexcept {
+    tenure_.forget();
+    request_.clear();
+    waker next;
+    if (heir_ == nullptr) {
+      heir_ = &schedule_.best(now);
+      next = notify(*heir_, wait_state::heir);
+    }
+    word_.release_for_heir();
+    return next;
+  }
+
+  /// Gives the lock, which the caller holds, to a waiter.
+  waker grant(record& next, time_point now) noexcept {
+    observer_.on_event(lock_event::handoff);
+    if (heir_ != nullptr) heir_->state.store(wait_state::waiting, std::memory_order_relaxed);
+    heir_ = nullptr;
+    tenure_.grant(next, schedule_.is_aged(next, now));
+    end_wait(next);
+    request_.clear();
+    word_.hold(!schedule_.empty(), false, false);
+    return notify(next, wait_state::granted);
+  }
+
+  /// The token first: a thread that sees its new state then need not sleep for it. The thread
+  /// cannot go on before it gets guard_, and so its record is safe until then.
+  waker notify(record& waiter, wait_state state) noexcept {
+    const waker sleeper = waiter.thread->sleeper.unpark();
+    waiter.state.store(state, std::memory_order_relaxed);
+    return sleeper;
+  }
+
+  /// Without guard_, at a checkpoint or yield of the holder.
+  bool let_others_in(bool must) {
+    forbid_strangers("checkpoint or yield of a thread that does not hold it");
+    guard_.lock();
+    if (schedule_.empty()) {
+      request_.clear();
+      guard_.unlock();
+      return false;
+    }
+    const auto now = Platform::now();
+    auto& self = charge_caller(now);
+    if (!must && std::max(schedule_.due_at(self, now), tenure_.protected_until()) > now) {
+      stay(self, now);
+      return false;
+    }
+    observer_.on_event(lock_event::forced_switch);
+    owner_.store(thread_id{}, std::memory_order_relaxed);
+    auto& heir = schedule_.best(now);
+    const bool cut_short = !must && fmq::service_queue<Platform>::has_credit(heir);
+    const waker next = grant(heir, now);
+    if (cut_short)
+      schedule_.readmit_for_turn(self, now);
+    else
+      schedule_.readmit(self, now);
+    begin_wait(self);
+    word_.hold(true, false, false);
+    wait(self, detail::no_deadline<Platform>, false, next);
+    return true;
+  }
+
+  /// The holder was asked, and is inside its share. Lets go of guard_.
+  void stay(record& self, time_point now) noexcept {
+    if (heir_ == nullptr) tenure_.identify(self);
+    leave_guard(now);
+  }
+
+  // Watching the holder --------------------------------------------------------------------------
+
+  record& own_record() noexcept {
+    if (id_.generation == 0) id_ = fmq::lock_ids<Platform>::take();
+    return fmq::thread_records<Platform>::current().of(id_);
+  }
+
+  /// Charges the caller, which holds the lock.
+  record& charge_caller(time_point now) noexcept {
+    auto* known = tenure_.holder();
+    auto& self = known != nullptr ? *known : own_record();
+    if (known != nullptr)
+      schedule_.charge(self, now);
+    else
+      schedule_.charge_found(self, now);
+    return self;
+  }
+
+  void charge_known_holder(time_point now) noexcept {
+    if (tenure_.holder() != nullptr && !tenure_.is_on_its_way())
+      schedule_.charge(*tenure_.holder(), now);
+  }
+
+  /// When the holder must be asked to move on, as far as is known: at once if nobody knows who it
+  /// is.
+  time_point alarm_time(time_point now) noexcept {
+    const auto* holder = tenure_.holder();
+    if (holder == nullptr) return now;
+    const auto since = tenure_.is_on_its_way() ? now : schedule_.settled_at();
+    const auto at = std::max(schedule_.due_at(*holder, since), tenure_.protected_until());
+    // Nobody need look while a grant is on its way: its claim does.
+    return tenure_.is_on_its_way() && at <= now ? now + config_.quantum : at;
+  }
+
+  /// An heir is awake, and will see to it that the holder, whoever it is, does not stay for ever.
+  bool heir_will_look() const noexcept { return tenure_.holder() == nullptr && heir_ != nullptr; }
+
+  /// The drop request stands if and only if the holder is due. While a grant is on its way it need
+  /// not: its claim looks again.
+  void settle_request(time_point now) noexcept {
+    const bool is_due = !schedule_.empty() && !tenure_.is_on_its_way() && !heir_will_look() &&
+                        alarm_time(now) <= now;
+    if (!is_due)
+      request_.clear();
+    else if (request_.raise())
+      observer_.on_event(lock_event::drop_requested);
+  }
+
+  bool needs_alarm(time_point now) noexcept {
+    return !schedule_.empty() && !request_.standing() && !heir_will_look() &&
+           timer_.is_late_for(alarm_time(now), schedule_.tolerance());
+  }
+
+  /// Lets go of guard_ by a thread that is not going to wait: an alarm, if it is needed, falls to a
+  /// waiter.
+  void leave_guard(time_point now) noexcept {
+    settle_request(now);
+    waker keeper;
+    if (needs_alarm(now)) keeper = timer_.pass_to(schedule_.last(), alarm_time(now));
+    guard_.unlock();
+    keeper.wake();
+  }
+
+  // ----------------------------------------------------------------------------------------------
+
+  static bool is_past(time_point deadline, time_point now) noexcept {
+    return now >= deadline && deadline != detail::no_deadline<Platform>;
+  }
+
+  static bool is_interrupted(const record& self) noexcept {
+    return self.thread->interrupted.load(std::memory_order_relaxed);  // see interrupt()
+  }
+
+  void forbid_strangers(const char* rule) const {
+    if (!held_by_caller()) violate(rule);
+  }
+
+  [[noreturn]] void violate(const char* rule) const {
+    violate_contract<Platform>(traits.name, rule, this);
+  }
+
+  struct unlocker {
+    void operator()(mutex* held) const noexcept { held->unlock(); }
+  };
+  mutex* lock_guard() noexcept {
+    guard_.lock();
+    return &guard_;
+  }
+
+  fmq::word<Platform> word_;
+  typename Platform::template atomic<thread_id> owner_{};
+  drop_request<Platform> request_;
+  fmq::spinner<Platform> spinner_;
+  fmq_config config_{};
+
+  mutex guard_;  // guards all that follows; slow paths alone take it
+  typename Platform::template atomic<std::size_t> waiters_{0};  // schedule_'s, for snapshots
+  fmq::schedule<Platform> schedule_{config_};
+  fmq::tenure<Platform> tenure_;
+  fmq::timer_duty<Platform> timer_;
+  record* heir_ = nullptr;  // of whom the word's waking bit speaks
+  fmq::lock_id id_;
+  [[no_unique_address]] Observer observer_;
+};
+
+using fmq_lock = basic_fmq_lock<>;
+static_assert(owned_lock<fmq_lock> && interruptible_lock<fmq_lock>);
+
+}  // namespace conch

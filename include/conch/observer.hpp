@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+
+namespace conch {
+
+/// What a lock tells its observer. Each event is reported by the thread that it is about.
+enum class lock_event : unsigned char {
+  acquired,        ///< the caller has the lock; the observer is called by the holder
+  released,        ///< the caller is about to let go of the lock by unlock()
+  wait_started,    ///< the caller found the lock taken and is about to wait
+  wait_abandoned,  ///< the caller gave up: timeout or interruption
+  vain_wakeup,     ///< a waiter was woken for a lock that somebody else had taken by then
+  drop_requested,  ///< a drop request was raised; the lock's internal mutex may be held
+  forced_switch,   ///< the caller, the holder, lets go at a checkpoint because it was asked to
+  handoff,         ///< the caller, the holder, passes the lock straight to a waiter
+  stolen,          ///< a waiter that was woken for a free lock found that another had taken it
+};
+
+inline constexpr std::size_t lock_event_count = 9;
+
+/// Listens to a lock. on_event() may be called with the lock's internal mutex held and by several
+/// threads at once; it must not block, throw or touch the lock.
+// clang-format off
+template <class O>
+concept lock_observer = std::default_initializable<O> && requires(O& observer, lock_event event) {
+  { observer.on_event(event) } noexcept;
+};
+// clang-format on
+
+/// Hears nothing and costs nothing.
+struct no_observer {
+  static constexpr void on_event(lock_event) noexcept {}
+};
+
+static_assert(lock_observer<no_observer>);
+
+}  // namespace conch

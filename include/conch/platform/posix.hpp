@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <climits>  // INT_MAX: the most waiters that a futex wake can name
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
+
+/// On what must be one and the same in a whole process, also across shared libraries that hide
+/// their symbols. (A library that clang built and that is loaded with RTLD_LOCAL still has its
+/// own.)
+#define CONCH_SHARED __attribute__((visibility("default")))
+
+#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
+#if __GLIBC_PREREQ(2, 30)
+#define CONCH_HAS_CLOCKWAIT 1
+#if !__GLIBC_PREREQ(2, 41)
+#define CONCH_CONDITION_LOSES_SIGNALS 1
+#endif
+#endif
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define CONCH_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CONCH_TSAN 1
+#endif
+#endif
+
+#if defined(CONCH_TSAN)
+extern "C" void __tsan_acquire(void*);
+extern "C" void __tsan_release(void*);
+#endif
+
+namespace conch {
+
+/// What the locks need of the operating system, and the only header that names it.
+///
+/// Every lock is a template over a platform, so that a test can put a deterministic scheduler with
+/// simulated time in the place of this one. No function here changes errno. All times are of the
+/// monotonic clock.
+struct CONCH_SHARED posix_platform {
+  using clock = std::chrono::steady_clock;
+  using time_point = clock::time_point;
+  using duration = clock::duration;
+
+  template <class T>
+  using atomic = std::atomic<T>;
+
+  /// Data that a lock's internal mutex guards. A simulated platform looks for races on it.
+  template <class T>
+  using plain = T;
+
+  /// Identifies a live thread; async-signal-safe. The value 0 is no thread.
+  using thread_id = std::uintptr_t;
+
+  static thread_id this_thread() noexcept {
+    return (thread_id)::pthread_self();  // an integer on Linux, a pointer on BSD
+  }
+
+  static time_point now() noexcept { return clock::now(); }
+
+  /// Tells the CPU that the caller spins.
+  static void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__ __volatile__("yield" ::: "memory");
+#else
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
+  }
+
+  /// Lets the operating system run another thread.
+  static void yield() noexcept {
+    const errno_keeper keep;
+    ::sched_yield();
+  }
+
+  /// How many CPUs the process may use, as of the first call. At least 1.
+  static unsigned cpu_count() noexcept {
+    static constinit std::atomic<unsigned> counted{0};
+    auto count = counted.load(std::memory_order_relaxed);  // any thread finds the same
+    if (count == 0) counted.store(count = count_cpus(), std::memory_order_relaxed);
+    return count;
+  }
+
+  /// Writes one line to the error stream and ends the process.
+  [[noreturn]] static void die(const char* line) noexcept {
+    std::fputs(line, stderr);
+    std::fputc('\n', stderr);
+    std::fflush(stderr);
+    std::abort();
+  }
+
+  /// The calling thread's own T: constant-initialised and trivially destructible, so that it can
+  /// be used as long as the thread runs; one per thread in the whole process if T is CONCH_SHARED.
+  template <class T>
+  CONCH_SHARED static T& of_this_thread() noexcept {
+    static constinit thread_local T object;
+    return object;
+  }
+
+  /// Has T::at_thread_exit() called for the calling thread's own T when the thread ends, after the
+  /// destructors of all of its thread_local objects, and again if one that comes later asks again.
+  template <class T>
+  CONCH_SHARED static void watch_thread_exit() noexcept {
+    struct exit_key {
+      ::pthread_key_t key{};
+      exit_key() noexcept {
+        ::pthread_key_create(&key, [](void* object) { static_cast<T*>(object)->at_thread_exit(); });
+      }
+    };
+    static const exit_key exit;
+    ::pthread_setspecific(exit.key, &of_this_thread<T>());
+  }
+
+  /// The one T of the process if T is CONCH_SHARED, constant-initialised and never destroyed.
+  template <class T>
+  CONCH_SHARED static T& of_this_process() noexcept {
+    static constinit T object;
+    return object;
+  }
+
+  /// A mutex that can be a constant; neither recursive nor timed.
+  class mutex {
+  public:
+    constexpr mutex() noexcept = default;
+    mutex(const mutex&) = delete;
+    mutex& operator=(const mutex&) = delete;
+    ~mutex() { ::pthread_mutex_destroy(&native_); }
+
+    void lock() noexcept { ::pthread_mutex_lock(&native_); }
+    bool try_lock() noexcept { return ::pthread_mutex_trylock(&native_) == 0; }
+    void unlock() noexcept { ::pthread_mutex_unlock(&native_); }
+
+  private:
+    friend struct posix_platform;
+    ::pthread_mutex_t native_ = PTHREAD_MUTEX_INITIALIZER;
+  };
+
+  /// A condition variable on the monotonic clock. Every wait may end for no reason, and so callers
+  /// look again; glibc before 2.41 can lose a signal (its bug 25847), and so no wait there lasts
+  /// longer than heal_period before it ends for no reason.
+  class condition {
+  public:
+#if defined(CONCH_HAS_CLOCKWAIT) || defined(__APPLE__)
+    constexpr condition() noexcept = default;
+#else
+    condition() noexcept {
+      ::pthread_condattr_t attributes;
+      ::pthread_condattr_init(&attributes);
+      ::pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+      ::pthread_cond_init(&native_, &attributes);
+      ::pthread_condattr_destroy(&attributes);
+    }
+#endif
+    condition(const condition&) = delete;
+    condition& operator=(const condition&) = delete;
+    ~condition() { ::pthread_cond_destroy(&native_); }
+
+    /// Precondition for both waits: the caller holds m.
+    void wait(mutex& m) noexcept {
+#if defined(CONCH_CONDITION_LOSES_SIGNALS)
+      wait_until(m, now() + heal_period);
+#else
+      ::pthread_cond_wait(&native_, &m.native_);
+#endif
+    }
+
+    /// Returns when signalled, at the deadline, or for no reason.
+    void wait_until(mutex& m, time_point deadline) noexcept {
+#if defined(__APPLE__)
+      const auto left = to_timespec(deadline - now());
+      ::pthread_cond_timedwait_relative_np(&native_, &m.native_, &left);
+#else
+#if defined(CONCH_CONDITION_LOSES_SIGNALS)
+      const auto heal = now() + heal_period;
+      if (heal < deadline) deadline = heal;
+#endif
+      const auto absolute = to_timespec(deadline.time_since_epoch());
+#if defined(CONCH_HAS_CLOCKWAIT)
+      ::pthread_cond_clockwait(&native_, &m.native_, CLOCK_MONOTONIC, &absolute);
+#else
+      ::pthread_cond_timedwait(&native_, &m.native_, &absolute);
+#endif
+#endif
+    }
+
+    void notify_one() noexcept { ::pthread_cond_signal(&native_); }
+    void notify_all() noexcept { ::pthread_cond_broadcast(&native_); }
+
+    static constexpr std::chrono::milliseconds heal_period{50};
+
+  private:
+    ::pthread_cond_t native_ = PTHREAD_COND_INITIALIZER;
+  };
+
+  /// A counting semaphore: an unnamed POSIX one, which cannot be a constant.
+  class semaphore {
+  public:
+    explicit semaphore(unsigned count) noexcept { ::sem_init(&native_, 0, count); }
+    semaphore(const semaphore&) = delete;
+    semaphore& operator=(const semaphore&) = delete;
+    ~semaphore() { ::sem_destroy(&native_); }
+
+    void acquire() noexcept {
+      const errno_keeper keep;
+      while (::sem_wait(&native_) != 0) {
+        // A signal handler ran: wait again.
+      }
+    }
+
+    bool try_acquire() noexcept {
+      const errno_keeper keep;
+      while (::sem_trywait(&native_) != 0)
+        if (errno == EAGAIN) return false;
+      return true;
+    }
+
+    bool try_acquire_until(time_point deadline) noexcept {
+      const errno_keeper keep;
+#if defined(CONCH_HAS_CLOCKWAIT)
+      const auto absolute = to_timespec(deadline.time_since_epoch());
+      while (::sem_clockwait(&native_, CLOCK_MONOTONIC, &absolute) != 0)
+        if (errno != EINTR) return false;
+#else
+      while (!try_acquire()) {
+        const auto left = deadline - now();
+        if (left <= duration::zero()) return false;
+        ::timespec absolute;
+        ::clock_gettime(CLOCK_REALTIME, &absolute);
+        absolute = plus(absolute, left);
+        if (::sem_timedwait(&native_, &absolute) == 0) return true;
+      }
+#endif
+#if defined(CONCH_TSAN)
+      __tsan_acquire(&native_);  // g++ 12 and clang 14 do not know sem_clockwait
+#endif
+      return true;
+    }
+
+    void release() noexcept {
+      const errno_keeper keep;
+#if defined(CONCH_TSAN)
+      __tsan_release(&native_);
+#endif
+      ::sem_post(&native_);
+    }
+
+    /// A snapshot of the count.
+    int count() const noexcept {
+      int value = 0;
+      ::sem_getvalue(const_cast<::sem_t*>(&native_), &value);
+      return value;
+    }
+
+  private:
+    ::sem_t native_;
+  };
+
+  /// One thread's own place to sleep: a token that park() waits for and takes, and that unpark()
+  /// leaves. A token left before the park ends it at once; two tokens are one. A park can end by a
+  /// token that was meant for an earlier one, and so callers look again.
+  class parker {
+  public:
+    /// The second half of an unpark. It does not touch the parker's memory, so that the thread may
+    /// be gone by then, and costs a system call only where the thread really sleeps.
+    class waker {
+    public:
+      constexpr waker() noexcept = default;
+      void wake() const noexcept;
+
+    private:
+      friend class parker;
+      explicit waker(parker* sleeper) noexcept : sleeper_(sleeper) {}
+      parker* sleeper_ = nullptr;
+    };
+
+    constexpr parker() noexcept = default;
+    parker(const parker&) = delete;
+    parker& operator=(const parker&) = delete;
+
+    /// Waits for a token and takes it. Called by the parker's own thread alone.
+    void park() noexcept { wait(nullptr); }
+
+    /// The same until a deadline. True if it took a token.
+    bool park_until(time_point deadline) noexcept { return wait(&deadline); }
+
+    /// Leaves a token. The thread may sleep on until wake() is called on what this returns.
+    /// Async-signal-safe on Linux.
+    [[nodiscard]] waker unpark() noexcept;
+
+  private:
+    bool wait(const time_point* deadline) noexcept;
+
+#if defined(__linux__) && !defined(CONCH_PORTABLE_PARKER)
+    enum : std::uint32_t { empty, token, sleeping };
+#if defined(SYS_futex_time64)  // 32-bit machines, whose std::time_t may be either
+    static constexpr long futex_call = sizeof(std::time_t) > sizeof(long) ? SYS_futex_time64
+                                                                          : SYS_futex;
+#else
+    static constexpr long futex_call = SYS_futex;
+#endif
+    std::atomic<std::uint32_t> state_{empty};
+#else
+    mutex mutex_;
+    condition condition_;
+    bool token_ = false;
+#endif
+  };
+
+private:
+  class errno_keeper {
+  public:
+    errno_keeper() noexcept : kept_(errno) {}
+    errno_keeper(const errno_keeper&) = delete;
+    errno_keeper& operator=(const errno_keeper&) = delete;
+    ~errno_keeper() { errno = kept_; }
+
+  private:
+    int kept_;
+  };
+
+  static ::timespec to_timespec(std::chrono::nanoseconds time) noexcept {
+    if (time < std::chrono::nanoseconds::zero()) time = std::chrono::nanoseconds::zero();
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+    ::timespec result{};
+    result.tv_sec = static_cast<std::time_t>(seconds.count());
+    result.tv_nsec = static_cast<long>((time - seconds).count());
+    return result;
+  }
+
+  static ::timespec plus(::timespec time, std::chrono::nanoseconds more) noexcept {
+    return to_timespec(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec) +
+                       more);
+  }
+
+  static unsigned count_cpus() noexcept {
+    const errno_keeper keep;
+#if defined(__linux__)
+    ::cpu_set_t usable;
+    if (::sched_getaffinity(0, sizeof usable, &usable) == 0)
+      return static_cast<unsigned>(CPU_COUNT(&usable));
+#endif
+    const auto online = ::sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? static_cast<unsigned>(online) : 1U;
+  }
+};
+
+#if defined(__linux__) && !defined(CONCH_PORTABLE_PARKER)
+
+// The parker's word goes empty → sleeping (park) → token (unpark) → empty (the end of park), or
+// empty → token (unpark) → empty (park). unpark()'s release pairs with both acquires of wait().
+
+inline posix_platform::parker::waker posix_platform::parker::unpark() noexcept {
+  const bool slept = state_.exchange(token, std::memory_order_release) == sleeping;
+  return slept ? waker(this) : waker();
+}
+
+inline void posix_platform::parker::waker::wake() const noexcept {
+  if (sleeper_ == nullptr) return;
+  const errno_keeper keep;
+  ::syscall(futex_call, &sleeper_->state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+inline bool posix_platform::parker::wait(const time_point* deadline) noexcept {
+  const errno_keeper keep;
+  auto state = std::uint32_t{empty};
+  if (!state_.compare_exchange_strong(state, sleeping, std::memory_order_relaxed)) {
+    state_.exchange(empty, std::memory_order_acquire);  // a token was here: unpark()
+    return true;
+  }
+  const auto absolute = to_timespec(deadline ? deadline->time_since_epoch() : duration::zero());
+  for (;;) {
+    const auto result =
+        ::syscall(futex_call, &state_, FUTEX_WAIT_BITSET_PRIVATE, std::uint32_t{sleeping},
+                  deadline ? &absolute : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
+    const bool expired = result != 0 && errno == ETIMEDOUT;
+    if (!expired && state_.load(std::memory_order_relaxed) == sleeping) continue;
+    return state_.exchange(empty, std::memory_order_acquire) == token;  // unpark()
+  }
+}
+
+#else
+
+inline posix_platform::parker::waker posix_platform::parker::unpark() noexcept {
+  mutex_.lock();
+  token_ = true;
+  condition_.notify_one();  // under the mutex: the parker may be gone after it
+  mutex_.unlock();
+  return waker();
+}
+
+inline void posix_platform::parker::waker::wake() const noexcept {}
+
+inline bool posix_platform::parker::wait(const time_point* deadline) noexcept {
+  mutex_.lock();
+  while (!token_ && (deadline == nullptr || now() < *deadline)) {
+    if (deadline != nullptr)
+      condition_.wait_until(mutex_, *deadline);
+    else
+      condition_.wait(mutex_);
+  }
+  const bool took = token_;
+  token_ = false;
+  mutex_.unlock();
+  return took;
+}
+
+#endif
+
+}  // namespace conch

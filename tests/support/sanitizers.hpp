@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+namespace conch::testing {
+
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool under_tsan = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+inline constexpr bool under_tsan = true;
+#else
+inline constexpr bool under_tsan = false;
+#endif
+#else
+inline constexpr bool under_tsan = false;
+#endif
+
+/// That many rounds, or a part of them where ThreadSanitizer makes each one slower.
+constexpr int rounds(int plain) { return under_tsan ? (plain + 4) / 5 : plain; }
+
+}  // namespace conch::testing

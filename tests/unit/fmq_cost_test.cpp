@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+
+// What an fmq_lock does not do: read the clock, allocate or wake where it need not.
+
+#include <conch/fmq_lock.hpp>
+#include <conch/stats.hpp>
+
+#include "../support/counting_platform.hpp"
+#include "../support/locks.hpp"
+#include "../support/sanitizers.hpp"
+#include "../support/threads.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <atomic>
+#include <barrier>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <thread>
+#include <vector>
+
+using namespace conch::testing;  // NOLINT(google-build-using-namespace): the tests' own helpers
+using namespace std::chrono_literals;
+using conch::lock_event;
+
+namespace {
+std::atomic<std::uint64_t> allocations{0};
+
+void* allocate(std::size_t size) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size); }
+void* operator new[](std::size_t size) { return allocate(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+using counted_lock = conch::basic_fmq_lock<counting_platform, conch::event_counter>;
+}
+
+TEST_CASE("an uncontended fmq_lock reads no clock and allocates nothing", "[fmq]") {
+  counting_platform::reset();
+  counted_lock lock;
+  const auto allocated = allocations.load();
+  for (int i = 0; i < 1'000; ++i) {
+    lock.lock();
+    lock.checkpoint();
+    lock.unlock();
+    if (lock.try_lock()) lock.unlock();
+  }
+  CHECK(counting_platform::clock_reads == 0);
+  CHECK(counting_platform::sleeps == 0);
+  CHECK(counting_platform::unparks == 0);
+  CHECK(allocations == allocated);
+}
+
+TEST_CASE("a fmq_lock that a thread has waited for before allocates nothing", "[fmq]") {
+  counting_platform::reset();
+  std::vector<std::unique_ptr<counted_lock>> locks;
+  // More than a thread has records for without allocating.
+  for (int i = 0; i < 20; ++i) locks.push_back(std::make_unique<counted_lock>());
+  std::uint64_t allocated_before = 0;
+  std::uint64_t allocated_after = 0;
+  std::barrier both(2, [&]() noexcept {
+    if (allocated_before == 0)
+      allocated_before = allocations;
+    else
+      allocated_after = allocations;
+  });
+  const auto pass_all = [&](int passes) {
+    for (auto& lock : locks) {
+      lock->lock();
+      for (int i = 0; i < passes; ++i) lock->yield();
+      lock->unlock();
+    }
+  };
+  const auto contend = [&] {
+    // The first waits allocate, each thread on its own for each of the locks …
+    for (auto& lock : locks) {
+      lock->lock();
+      await([&] { return lock->waiters() != 0 || lock->observer()[lock_event::handoff] != 0; });
+      lock->yield();
+      lock->unlock();
+    }
+    both.arrive_and_wait();
+    pass_all(200);  // … and the later ones do not
+    both.arrive_and_wait();
+  };
+  std::thread other(contend);
+  contend();
+  other.join();
+  CHECK(allocated_before != 0);
+  CHECK(allocated_after == allocated_before);
+}
+
+TEST_CASE("a contended fmq_lock wakes no more often than it hands over or is released", "[fmq]") {
+  const int threads = GENERATE(2, 4, 8);
+  counting_platform::reset();
+  counted_lock lock;
+  std::vector<std::thread> others;
+  std::int64_t counter = 0;
+  for (int t = 0; t < threads; ++t)
+    others.emplace_back([&] {
+      for (int i = 0; i < rounds(40'000) / threads; ++i) {
+        lock.lock();
+        for (int j = 0; j < 20; ++j) counter = counter + 1;
+        lock.checkpoint();
+        lock.unlock();
+      }
+    });
+  for (auto& other : others) other.join();
+  const auto& counts = lock.observer();
+  CAPTURE(threads, counting_platform::unparks.load(), counting_platform::sleeps.load(),
+          counts[lock_event::handoff], counts[lock_event::released],
+          counts[lock_event::forced_switch], counts[lock_event::drop_requested]);
+  CHECK(counting_platform::unparks <= counts[lock_event::handoff] + counts[lock_event::released]);
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+
+// The laws of fmq_lock, as far as real threads can show them. Whatever is compared was measured in
+// the same run: counts of checkpoints, shares of time, ratios.
+
+#include <conch/fmq_lock.hpp>
+
+#include "../support/locks.hpp"
+#include "../support/sanitizers.hpp"
+#include "../support/threads.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <chrono>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+using namespace conch::testing;  // NOLINT(google-build-using-namespace): the tests' own helpers
+using namespace std::chrono_literals;
+using conch::fmq_lock;
+using std::chrono::steady_clock;
+
+namespace {
+
+void work_for(steady_clock::duration time) {
+  const auto until = steady_clock::now() + time;
+  while (steady_clock::now() < until) conch::posix_platform::relax();
+}
+
+/// Threads that hold the lock for ever but for their checkpoints, each after that much work.
+class hogs {
+ public:
+  hogs(fmq_lock& lock, const std::vector<steady_clock::duration>& spacings)
+      : lock_(lock), held_(spacings.size()) {
+    for (std::size_t i = 0; i < spacings.size(); ++i)
+      threads_.emplace_back([this, i, spacing = spacings[i]] { run(i, spacing); });
+  }
+  hogs(const hogs&) = delete;
+  hogs& operator=(const hogs&) = delete;
+  ~hogs() { stop(); }
+
+  void stop() {
+    stop_ = true;
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  /// How many checkpoints there have been, of all of them.
+  [[nodiscard]] std::int64_t checkpoints() const {
+    return checkpoints_.load(std::memory_order_relaxed);
+  }
+  /// For how long each has held the lock. Precondition for these: stopped.
+  [[nodiscard]] const std::vector<steady_clock::duration>& held() const { return held_; }
+  [[nodiscard]] steady_clock::duration total() const {
+    steady_clock::duration sum{};
+    for (const auto held : held_) sum += held;
+    return sum;
+  }
+
+ private:
+  void run(std::size_t self, steady_clock::duration spacing) {
+    lock_.lock();
+    while (!stop_) {
+      const auto begin = steady_clock::now();
+      work_for(spacing);
+      held_[self] += steady_clock::now() - begin;
+      checkpoints_.fetch_add(1, std::memory_order_relaxed);
+      lock_.checkpoint();
+    }
+    lock_.unlock();
+  }
+
+  fmq_lock& lock_;
+  std::vector<steady_clock::duration> held_;
+  std::atomic<bool> stop_{false};
+  std::atomic<std::int64_t> checkpoints_{0};
+  std::vector<std::thread> threads_;
+};
+
+/// 1 where all are equal, 1 ÷ n where one has everything (Jain, Chiu and Hawe, 1984).
+double jain_index(const std::vector<steady_clock::duration>& shares) {
+  double sum = 0;
+  double squares = 0;
+  for (const auto share : shares) {
+    const auto x = std::chrono::duration<double>(share).count();
+    sum += x;
+    squares += x * x;
+  }
+  return sum * sum / (static_cast<double>(shares.size()) * squares);
+}
+
+}  // namespace
+
+// hogs     ─ ✓ ─ ✓ ─ ✓ ─ ✓ ─ ✓ ─ ✓ ─ …         (✓: a checkpoint; one quantum has thousands)
+// thread        lock · has it ─ unlock ─ sleeps ─ lock · has it …
+TEST_CASE("a thread that mostly sleeps gets in after a small part of a quantum's checkpoints",
+          "[fmq]") {
+  const auto count = GENERATE(1U, 4U, 8U);
+  fmq_lock lock;
+  hogs busy(lock, std::vector<steady_clock::duration>(count, 2us));
+  await([&] { return lock.waiters() + 1 >= count && busy.checkpoints() > 0; });
+  std::vector<std::int64_t> waits;
+  for (int i = 0; i < 150; ++i) {
+    std::this_thread::sleep_for(500us);  // what an interactive thread does
+    const auto asked = busy.checkpoints();
+    lock.lock();
+    waits.push_back(busy.checkpoints() - asked);
+    lock.unlock();
+  }
+  busy.stop();
+  std::sort(waits.begin(), waits.end());
+  const auto median = waits[waits.size() / 2];
+  const auto checkpoints_per_quantum = static_cast<double>(busy.checkpoints()) *
+                                       std::chrono::duration<double>(lock.config().quantum) /
+                                       std::chrono::duration<double>(busy.total());
+  CAPTURE(count, median, waits.back(), checkpoints_per_quantum);
+  CHECK(static_cast<double>(median) < checkpoints_per_quantum / 5);
+}
+
+// a    ─✓─✓─✓─✓·············─✓─✓─✓─✓·············
+// b    ·········───✓───✓·············───✓───✓·····    as much time, however far the checkpoints are
+TEST_CASE("hogs get equal time whatever the spacing of their checkpoints", "[fmq]") {
+  fmq_lock lock;
+  hogs busy(lock, {2us, 50us, 500us, 2ms});
+  std::this_thread::sleep_for(1200ms);  // the length of the measurement
+  busy.stop();
+  CAPTURE(busy.held()[0].count(), busy.held()[1].count(), busy.held()[2].count(),
+          busy.held()[3].count());
+  REQUIRE(busy.total() >= 1s);
+  CHECK(jain_index(busy.held()) >= 0.9);
+}
+
+// hogs      ─✓─✓─✓─✓─✓─✓─✓─ … until the last of the others has been in
+// others    lock ··· has it, 20 times each
+TEST_CASE("every waiter gets in while hogs run for ever", "[fmq]") {
+  fmq_lock lock;
+  hogs busy(lock, {2us, 20us, 200us, 1ms});
+  std::vector<std::thread> others;
+  int entered = 0;
+  for (int i = 0; i < 6; ++i)
+    others.emplace_back([&, i] {
+      for (int turn = 0; turn < 20; ++turn) {
+        lock.lock();
+        ++entered;
+        work_for(i * 100us);
+        lock.unlock();
+      }
+    });
+  for (auto& other : others) other.join();
+  CHECK(entered == 6 * 20);
+}
+
+// hogs     ─✓─✓─✓─ …
+// fresh    thread 1: lock ··· 1 ms ─ unlock; thread 2: lock ··· 1 ms ─ unlock; …
+TEST_CASE("a fresh thread for each piece of work gets no more than a fair share and its margin",
+          "[fmq]") {
+  fmq_lock lock;
+  hogs busy(lock, {10us, 10us});
+  await([&] { return busy.checkpoints() > 0 && lock.waiters() == 1; });
+  steady_clock::duration held{};
+  const auto begin = steady_clock::now();
+  while (steady_clock::now() - begin < 1s) {
+    std::thread([&] {
+      lock.lock();
+      const auto start = steady_clock::now();
+      work_for(1ms);
+      held += steady_clock::now() - start;
+      lock.unlock();
+    }).join();
+  }
+  busy.stop();
+  const double share = std::chrono::duration<double>(held) /
+                       std::chrono::duration<double>(held + busy.total());
+  CAPTURE(share);
+  CHECK(share < 2.0 / 3);  // twice the third that is fair
+}
+
+// hog      ─✓─✓─✓─✓─ …
+// dodger   lock ··· 4 ms ─ unlock ─ lock ··· 4 ms ─ unlock ─ …      (its quantum would be 5 ms)
+TEST_CASE("letting go before the quantum ends gets no more than a fair share and its margin",
+          "[fmq]") {
+  fmq_lock lock;
+  hogs busy(lock, {10us});
+  await([&] { return busy.checkpoints() > 0; });
+  steady_clock::duration held{};
+  const auto begin = steady_clock::now();
+  while (steady_clock::now() - begin < 1s) {
+    lock.lock();
+    const auto start = steady_clock::now();
+    work_for(4ms);
+    held += steady_clock::now() - start;
+    lock.unlock();
+  }
+  busy.stop();
+  const double share = std::chrono::duration<double>(held) /
+                       std::chrono::duration<double>(held + busy.total());
+  CAPTURE(share);
+  CHECK(share < 0.5 * 1.4);
+  CHECK(share > 0.5 / 1.4);
+}
+
+// thread   ─ unlock ─ getppid ─ lock ─ unlock ─ getppid ─ lock ─ …     (no switch in between)
+// hog      ······································· has it ─✓─✓·········
+TEST_CASE("a release around a call that returns at once costs no context switch", "[fmq]") {
+  const auto context_switches = [] {
+    ::rusage usage{};
+    ::getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nvcsw;
+  };
+  fmq_lock lock;
+  hogs busy(lock, {10us});
+  await([&] { return busy.checkpoints() > 0; });
+  constexpr int releases = 20'000;
+  int beside_waiter = 0;
+  lock.lock();
+  const auto before = context_switches();
+  for (int i = 0; i < releases; ++i) {
+    work_for(2us);
+    if (lock.waiters() != 0) ++beside_waiter;
+    lock.unlock();
+    (void)::getppid();
+    lock.lock();
+  }
+  const auto switches = context_switches() - before;
+  lock.unlock();
+  busy.stop();
+  CAPTURE(switches, beside_waiter);
+  REQUIRE(beside_waiter > releases / 2);
+  CHECK(static_cast<double>(switches) / releases < 0.2);
+}
+
+// holder   lock ─ (waits: 2) ─ unlock ────────────────────────── next round
+// a        try_lock_for(…) ········ the heir perhaps, and gives up perhaps
+// b        lock ················································· always has it
+TEST_CASE("a free lock is taken by a sleeping waiter even as another waiter gives up", "[fmq]") {
+  fmq_lock lock;
+  const int count = rounds(5'000);
+  std::barrier round(3);
+  int b_entered = 0;
+  std::thread a([&] {
+    for (int i = 0; i < count; ++i) {
+      round.arrive_and_wait();
+      if (lock.try_lock_for(std::chrono::microseconds(i % 120))) lock.unlock();
+      round.arrive_and_wait();
+    }
+  });
+  std::thread b([&] {
+    for (int i = 0; i < count; ++i) {
+      round.arrive_and_wait();
+      lock.lock();
+      ++b_entered;
+      lock.unlock();
+      round.arrive_and_wait();
+    }
+  });
+  for (int i = 0; i < count; ++i) {
+    lock.lock();
+    round.arrive_and_wait();
+    await_waiters(lock, 1);
+    work_for(std::chrono::microseconds(i % 70));
+    lock.unlock();
+    round.arrive_and_wait();
+  }
+  a.join();
+  b.join();
+  CHECK(b_entered == count);
+  CHECK(lock.waiters() == 0);
+  CHECK_FALSE(lock.is_locked());
+}

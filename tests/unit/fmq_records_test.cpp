@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+// What an fmq_lock keeps of each thread, over the lives of threads and of locks.
+
+#include <conch/fmq_lock.hpp>
+
+#include "../support/locks.hpp"
+#include "../support/sanitizers.hpp"
+#include "../support/threads.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace conch::testing;  // NOLINT(google-build-using-namespace): the tests' own helpers
+using namespace std::chrono_literals;
+using conch::fmq_lock;
+using std::chrono::steady_clock;
+
+namespace {
+
+void work_for(steady_clock::duration time) {
+  const auto until = steady_clock::now() + time;
+  while (steady_clock::now() < until) conch::posix_platform::relax();
+}
+
+/// The caller, which holds the lock, passes it to another thread and gets it back, so that the lock
+/// has records of both.
+void pass_round(fmq_lock& lock) {
+  std::thread other([&] {
+    lock.lock();
+    lock.unlock();
+  });
+  await_waiters(lock, 1);
+  lock.yield();
+  other.join();
+}
+
+/// The level of the only waiter, as the lock describes it.
+std::string level_of_waiter(fmq_lock& lock) {
+  const auto text = lock.describe();
+  const auto at = text.find("level ");
+  return at == std::string::npos ? "none" : text.substr(at, text.find(',', at) - at);
+}
+
+/// Charges the caller that much: it holds the lock while another thread waits.
+void use_beside_waiter(fmq_lock& lock, steady_clock::duration time) {
+  lock.lock();
+  std::thread other([&] {
+    lock.lock();
+    lock.unlock();
+  });
+  await_waiters(lock, 1);
+  work_for(time);
+  lock.yield();
+  lock.unlock();
+  other.join();
+}
+
+/// Holds the lock on another thread while the caller waits for it; returns the caller's level.
+std::string own_level(fmq_lock& lock) {
+  std::string level;
+  std::thread holder([&] {
+    lock.lock();
+    await_waiters(lock, 1);
+    level = level_of_waiter(lock);
+    lock.unlock();
+  });
+  await([&] { return lock.is_locked(); });
+  lock.lock();
+  lock.unlock();
+  holder.join();
+  return level;
+}
+
+}  // namespace
+
+// thread   holds the first lock for 60 ms beside a waiter ─ waits for the second: at what level?
+TEST_CASE("a thread owes a lock nothing for what it used of a lock that stood there before",
+          "[fmq]") {
+  std::optional<fmq_lock> lock;
+  lock.emplace();
+  const auto of_newcomer = own_level(*lock);
+  lock.emplace();
+  use_beside_waiter(*lock, 60ms);
+  CHECK(own_level(*lock) != of_newcomer);
+  lock.emplace();
+  CHECK(own_level(*lock) == of_newcomer);
+}
+
+TEST_CASE("what a thread has used of one lock counts for no other", "[fmq]") {
+  fmq_lock used;
+  fmq_lock other;
+  fmq_lock new_to_all;
+  const auto of_newcomer = own_level(new_to_all);
+  use_beside_waiter(used, 60ms);
+  CHECK(own_level(used) != of_newcomer);
+  CHECK(own_level(other) == of_newcomer);
+}
+
+TEST_CASE("threads may end before the locks that they waited for", "[fmq]") {
+  std::vector<std::unique_ptr<fmq_lock>> locks;
+  for (int i = 0; i < 50; ++i) locks.push_back(std::make_unique<fmq_lock>());
+  for (int generation = 0; generation < rounds(20); ++generation)
+    std::thread([&] {
+      for (auto& lock : locks) {
+        lock->lock();
+        pass_round(*lock);
+        lock->unlock();
+      }
+    }).join();
+  for (auto& lock : locks) CHECK(another_thread_can_take(*lock));
+}
+
+TEST_CASE("locks may end before the threads that waited for them", "[fmq]") {
+  for (int generation = 0; generation < rounds(20); ++generation) {
+    std::vector<std::unique_ptr<fmq_lock>> locks;
+    for (int i = 0; i < 50; ++i) locks.push_back(std::make_unique<fmq_lock>());
+    for (auto& lock : locks) {
+      lock->lock();
+      pass_round(*lock);
+      lock->unlock();
+    }
+    // Half of them in another order than that of their construction.
+    for (std::size_t i = 0; i < locks.size(); i += 2) locks[i].reset();
+  }
+  fmq_lock last;
+  last.lock();
+  pass_round(last);
+  last.unlock();
+  CHECK(another_thread_can_take(last));
+}
+
+// holder   lock ─ (asked) ─ unlock ····· on its way out
+// waiter   lock ······················ has it ─ unlock ─ destroys the lock
+TEST_CASE("the thread that a release let in may destroy the lock", "[fmq]") {
+  for (int i = 0; i < rounds(2'000); ++i) {
+    auto lock = std::make_unique<fmq_lock>();
+    std::atomic<bool> held{false};
+    std::thread holder([&held, &lock = *lock] {
+      lock.lock();
+      held = true;
+      await_waiters(lock, 1);
+      lock.unlock();
+    });
+    await([&] { return held.load(); });
+    lock->lock();
+    lock->unlock();
+    lock.reset();
+    holder.join();
+  }
+  SUCCEED("the sanitizers saw nothing");
+}
