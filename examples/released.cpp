@@ -2,8 +2,8 @@
 // An interpreter in small: a CPU-bound thread computes while another one serves a pipe. The lock is
 // held while "running code" and released around each blocking call, as CPython does.
 
-#include <conch/fmq_lock.hpp>
 #include <unistd.h>
+#include <conch/fmq_lock.hpp>
 
 #include <array>
 #include <cstdio>
@@ -26,7 +26,7 @@ private:
   conch::fmq_lock& lock_;
 };
 
-bool done = false;            // guarded by the interpreter's lock, as all that code shares
+bool done = false;  // guarded by the interpreter's lock, as all that code shares
 unsigned long computed = 0;
 
 void compute() {

@@ -242,7 +242,7 @@ private:
     observer_.on_event(lock_event::wait_started);
     auto& self = own_record();
     join(self, Platform::now());
-    return wait(self, deadline, interruptible, waker());
+    return wait(self, deadline, interruptible);
   }
 
   // From here to the next line of this kind: with guard_ held, unless said otherwise.
@@ -268,9 +268,10 @@ private:
     waiters_.store(schedule_.size(), std::memory_order_relaxed);
   }
 
-  /// Waits until the caller, which queues, has the lock or gives up. Lets go of guard_, and wakes
-  /// `next` then.
-  acquire_result wait(record& self, time_point deadline, bool interruptible, waker next) {
+  /// Waits until the caller, which queues, has the lock or gives up. Lets go of guard_; then wakes
+  /// `next`, to whom it has given the lock, and takes over its seat if it spins.
+  acquire_result wait(record& self, time_point deadline, bool interruptible, waker next = {},
+                      thread_id relieved = {}) {
     for (;;) {
       const auto now = Platform::now();
       if (self.state.load(std::memory_order_relaxed) == wait_state::granted) return claim(self);
@@ -285,7 +286,8 @@ private:
       const bool expects_it_soon = fmq::service_queue<Platform>::is_express(self);
       guard_.unlock();
       std::exchange(next, waker()).wake();
-      const bool took_it = (expects_it_soon && spin(self)) || sleep(self, wake_at);
+      const bool took_it =
+          (expects_it_soon && spin(self, std::exchange(relieved, {}))) || sleep(self, wake_at);
       guard_.lock();
       if (took_it) return claim(self);
     }
@@ -293,13 +295,14 @@ private:
 
   /// Without guard_. A waiter that has reason to expect the lock soon looks for it for a while.
   /// True if it has taken it as the heir; a grant is for the caller to see.
-  bool spin(record& self) noexcept {
+  bool spin(record& self, thread_id relieved = {}) noexcept {
     bool took_it = false;
-    spinner_.until(config_.spin, [&] {
+    const auto look = [&] {
       const auto state = self.state.load(std::memory_order_relaxed);
       took_it = state == wait_state::heir && word_.take_if_free();
       return took_it || state == wait_state::granted;
-    });
+    };
+    spinner_.until(config_.spin, look, relieved);
     return took_it;
   }
 
@@ -429,6 +432,7 @@ private:
     observer_.on_event(lock_event::forced_switch);
     owner_.store(thread_id{}, std::memory_order_relaxed);
     auto& heir = schedule_.best(now);
+    const auto heirs_id = heir.owner;  // the heir may have gone on, and away, when it is used
     const bool cut_short = !must && fmq::service_queue<Platform>::has_credit(heir);
     const waker next = grant(heir, now);
     if (cut_short)
@@ -437,7 +441,7 @@ private:
       schedule_.readmit(self, now);
     begin_wait(self);
     word_.hold(true, false, false);
-    wait(self, detail::no_deadline<Platform>, false, next);
+    wait(self, detail::no_deadline<Platform>, false, next, heirs_id);
     return true;
   }
 

@@ -21,7 +21,7 @@
 namespace {
 
 class hand_made_lock {
- public:
+public:
   explicit hand_made_lock(bool looks_again) : looks_again_(looks_again) {}
 
   void lock() {
@@ -45,7 +45,7 @@ class hand_made_lock {
 
   void await_look() { saw_it_taken_.wait(); }
 
- private:
+private:
   bool looks_again_;
   std::atomic<bool> locked_{false};
   std::mutex mutex_;

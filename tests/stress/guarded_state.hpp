@@ -14,7 +14,7 @@ namespace conch::testing {
 /// notices that itself, and ThreadSanitizer does.
 template <class Lock>
 class guarded_state {
- public:
+public:
   explicit guarded_state(Lock& lock) : lock_(lock), dog_([&lock] { return lock.describe(); }) {}
 
   /// The caller has got the lock.
@@ -36,7 +36,7 @@ class guarded_state {
   [[nodiscard]] std::uint64_t counter() const noexcept { return counter_; }
   [[nodiscard]] int overlaps() const noexcept { return overlaps_; }
 
- private:
+private:
   static constexpr int nobody = -1;
   Lock& lock_;
   int owner_ = nobody;
@@ -48,7 +48,7 @@ class guarded_state {
 /// One thread's part in a mix of all that a lock can do.
 template <class Lock>
 class mixed_operations {
- public:
+public:
   mixed_operations(Lock& lock, guarded_state<Lock>& state, int thread, std::uint64_t seed)
       : lock_(lock),
         state_(state),
@@ -67,7 +67,7 @@ class mixed_operations {
     return entered_;
   }
 
- private:
+private:
   bool acquire() {
     switch (random_.below(10)) {
       case 0:

@@ -89,7 +89,7 @@ TEMPLATE_LIST_TEST_CASE("locks that come and go where others stood do not distur
   const auto seed = Catch::getSeed();
   CAPTURE(seed);
   constexpr int threads = 4;
-  std::optional<TestType> here;        // each one where the last one was
+  std::optional<TestType> here;  // each one where the last one was
   std::unique_ptr<TestType> elsewhere;
   std::optional<guarded_state<TestType>> states[2];
   std::atomic<std::uint64_t> entered{0};

@@ -27,7 +27,7 @@ struct counting_platform : posix_platform {
   }
 
   class parker {
-   public:
+  public:
     using waker = posix_platform::parker::waker;
 
     void park() noexcept {
@@ -43,7 +43,7 @@ struct counting_platform : posix_platform {
       return real_.unpark();
     }
 
-   private:
+  private:
     posix_platform::parker real_;
   };
 };

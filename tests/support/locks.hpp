@@ -60,7 +60,8 @@ struct filter;
 template <template <class> class Predicate, class... Locks>
 struct filter<Predicate, std::tuple<Locks...>> {
   using type = decltype(std::tuple_cat(
-      std::declval<std::conditional_t<Predicate<Locks>::value, std::tuple<Locks>, std::tuple<>>>()...));
+      std::declval<
+          std::conditional_t<Predicate<Locks>::value, std::tuple<Locks>, std::tuple<>>>()...));
 };
 }  // namespace detail
 

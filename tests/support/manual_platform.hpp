@@ -3,16 +3,18 @@
 
 #include <conch/platform/posix.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
+#include <thread>
 
 namespace conch::testing {
 
 /// The real platform with a clock that moves only by advance(), and with a gate: while it is closed,
 /// threads that sleep in a condition stay there, signalled or not, as threads do that the operating
-/// system is slow to run. For one lock in one test at a time.
+/// system is slow to run; those that signal can be held up as well. For one lock in one test at a time.
 struct manual_platform : posix_platform {
   static time_point now() noexcept {
     const std::lock_guard guard(world().mutex);
@@ -45,6 +47,12 @@ struct manual_platform : posix_platform {
     world().changed.notify_all();
   }
 
+  /// From now on, threads that signal to a condition stay in the middle of that.
+  static void hold_signals() { hold_signals_ = true; }
+  static void release_signals() { hold_signals_ = false; }
+  /// How many of them are there.
+  static int held_signals() { return held_signals_; }
+
   /// How many threads sleep in a condition.
   static std::size_t sleepers() {
     const std::lock_guard guard(world().mutex);
@@ -60,7 +68,7 @@ struct manual_platform : posix_platform {
   }
 
   class condition {
-   public:
+  public:
     constexpr condition() noexcept = default;
     condition(const condition&) = delete;
     condition& operator=(const condition&) = delete;
@@ -83,8 +91,11 @@ struct manual_platform : posix_platform {
     void notify_one() noexcept { notify(false); }
     void notify_all() noexcept { notify(true); }
 
-   private:
+  private:
     void notify(bool all) noexcept {
+      ++held_signals_;
+      while (hold_signals_) std::this_thread::yield();
+      --held_signals_;
       const std::lock_guard guard(world().mutex);
       for (auto* s = world().sleeping; s != nullptr; s = s->next) {
         if (s->where != this || s->signalled) continue;
@@ -95,7 +106,7 @@ struct manual_platform : posix_platform {
     }
   };
 
- private:
+private:
   struct sleeper {
     const condition* where;
     time_point deadline;
@@ -113,6 +124,9 @@ struct manual_platform : posix_platform {
     std::size_t waits_started = 0;
     sleeper* sleeping = nullptr;
   };
+
+  static inline std::atomic<bool> hold_signals_{false};
+  static inline std::atomic<int> held_signals_{0};
 
   static world_state& world() {
     static world_state state;

@@ -7,7 +7,7 @@ namespace conch::testing {
 
 /// splitmix64 (Steele, Lea and Flood, OOPSLA 2014): the same numbers everywhere for the same seed.
 class random_numbers {
- public:
+public:
   explicit random_numbers(std::uint64_t seed) noexcept : state_(seed) {}
 
   std::uint64_t next() noexcept {
@@ -20,7 +20,7 @@ class random_numbers {
   /// One of 0 … bound - 1.
   std::uint64_t below(std::uint64_t bound) noexcept { return next() % bound; }
 
- private:
+private:
   std::uint64_t state_;
 };
 

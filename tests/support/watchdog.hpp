@@ -17,7 +17,7 @@ namespace conch::testing {
 
 /// Ends the program, with a description of what hangs, when nothing has been fed to it for a while.
 class watchdog {
- public:
+public:
   using describer = std::function<std::string()>;
 
   explicit watchdog(describer describe, std::chrono::seconds patience = std::chrono::seconds(30))
@@ -36,7 +36,7 @@ class watchdog {
   /// Relaxed: a sign of life that orders nothing, so that it hides no race.
   void feed() noexcept { fed_.fetch_add(1, std::memory_order_relaxed); }
 
- private:
+private:
   void watch() {
     std::unique_lock guard(mutex_);
     for (auto seen = fed_.load(std::memory_order_relaxed);;) {

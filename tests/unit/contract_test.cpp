@@ -43,6 +43,7 @@ constexpr auto unlocked_while_free = "unlocked while free";
 constexpr auto destroyed_while_held = "destroyed while held";
 constexpr auto locked_again = "locked again by its holder";
 constexpr auto unlocked_by_stranger = "unlocked by a thread that does not hold it";
+constexpr auto used_by_stranger = "of a thread that does not hold it";
 
 }  // namespace
 
@@ -97,14 +98,38 @@ TEMPLATE_LIST_TEST_CASE("a try of a lock that the caller holds fails and breaks 
   lock.unlock();
 }
 
-TEMPLATE_LIST_TEST_CASE("to unlock a lock that another thread holds ends the program",
-                        "[contract]", locks_that<is_owned>) {
+TEMPLATE_LIST_TEST_CASE("to unlock a lock that another thread holds ends the program", "[contract]",
+                        locks_that<is_owned>) {
   check_dies_of<TestType>(unlocked_by_stranger, [] {
     TestType lock;
     lock.lock();
     std::thread([&] { lock.unlock(); }).join();
   });
 }
+
+TEMPLATE_LIST_TEST_CASE("a yield by a thread that does not hold the lock ends the program",
+                        "[contract]", locks_that<is_owned>) {
+  check_dies_of<TestType>(used_by_stranger, [] {
+    TestType lock;
+    lock.yield();
+  });
+  check_dies_of<TestType>(used_by_stranger, [] {
+    TestType lock;
+    lock.lock();
+    std::thread([&] { lock.yield(); }).join();
+  });
+}
+
+#if defined(CONCH_CHECKED)
+TEMPLATE_LIST_TEST_CASE("a checkpoint of a thread that does not hold the lock ends the program",
+                        "[contract]", locks_that<is_owned>) {
+  check_dies_of<TestType>(used_by_stranger, [] {
+    TestType lock;
+    lock.lock();
+    std::thread([&] { lock.checkpoint(); }).join();
+  });
+}
+#endif
 
 namespace {
 
@@ -130,14 +155,14 @@ void note_and_throw(const conch::contract_violation& violation) {
 void note(const conch::contract_violation&) { std::fputs("noted\n", stderr); }
 
 class handler_of_this_test {
- public:
+public:
   explicit handler_of_this_test(conch::contract_handler handler)
       : before_(conch::set_contract_handler(handler)) {}
   handler_of_this_test(const handler_of_this_test&) = delete;
   handler_of_this_test& operator=(const handler_of_this_test&) = delete;
   ~handler_of_this_test() { conch::set_contract_handler(before_); }
 
- private:
+private:
   conch::contract_handler before_;
 };
 

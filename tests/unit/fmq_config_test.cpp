@@ -51,7 +51,8 @@ void check_range(const std::string& field, std::chrono::nanoseconds fmq_config::
     return config;
   };
   const auto text = [](std::chrono::nanoseconds value) { return std::to_string(value.count()); };
-  CHECK_THAT(rejection(with(least - 1ns)), names(field, text(least - 1ns), text(least), text(most)));
+  CHECK_THAT(rejection(with(least - 1ns)),
+             names(field, text(least - 1ns), text(least), text(most)));
   CHECK_THAT(rejection(with(most + 1ns)), names(field, text(most + 1ns), text(least), text(most)));
   if (field != "quantum") CHECK(rejection(with(least)).empty());
   CHECK(rejection(with(most)).empty());
@@ -123,8 +124,8 @@ TEST_CASE("fmq_lock describes each waiter with its level and the time that it ha
   const auto text = lock.describe();
   const auto holder = std::to_string(conch::posix_platform::this_thread());
   const auto line_of = [](std::thread& thread) {
-    return "thread " + std::to_string(static_cast<conch::posix_platform::thread_id>(
-                           thread.native_handle()));
+    return "thread " +
+           std::to_string(static_cast<conch::posix_platform::thread_id>(thread.native_handle()));
   };
   CHECK_THAT(text, ContainsSubstring("held by thread " + holder));
   CHECK_THAT(text, ContainsSubstring("2 waiting"));
@@ -137,26 +138,4 @@ TEST_CASE("fmq_lock describes each waiter with its level and the time that it ha
   lock.unlock();
   a.join();
   b.join();
-}
-
-TEST_CASE("fmq_lock ends the program on a yield by a thread that does not hold it", "[fmq]") {
-  // Through a handler that throws, so that it needs no child.
-  struct not_held {};
-  const auto before =
-      conch::set_contract_handler([](const conch::contract_violation&) { throw not_held(); });
-  conch::fmq_lock lock;
-  CHECK_THROWS_AS(lock.yield(), not_held);
-  lock.lock();
-  bool thrown = false;
-  std::thread([&] {
-    try {
-      lock.yield();
-    } catch (const not_held&) {
-      thrown = true;
-    }
-  }).join();
-  CHECK(thrown);
-  CHECK(lock.held_by_caller());
-  lock.unlock();
-  conch::set_contract_handler(before);
 }

@@ -5,6 +5,7 @@
 #include <conch/fmq_lock.hpp>
 #include <conch/stats.hpp>
 
+#include "../support/counted_allocations.hpp"
 #include "../support/counting_platform.hpp"
 #include "../support/locks.hpp"
 #include "../support/sanitizers.hpp"
@@ -17,9 +18,7 @@
 #include <barrier>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <thread>
 #include <vector>
 
@@ -28,30 +27,13 @@ using namespace std::chrono_literals;
 using conch::lock_event;
 
 namespace {
-std::atomic<std::uint64_t> allocations{0};
-
-void* allocate(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-}  // namespace
-
-void* operator new(std::size_t size) { return allocate(size); }
-void* operator new[](std::size_t size) { return allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-
-namespace {
 using counted_lock = conch::basic_fmq_lock<counting_platform, conch::event_counter>;
 }
 
 TEST_CASE("an uncontended fmq_lock reads no clock and allocates nothing", "[fmq]") {
   counting_platform::reset();
   counted_lock lock;
-  const auto allocated = allocations.load();
+  const auto allocated = counted_allocations.load();
   for (int i = 0; i < 1'000; ++i) {
     lock.lock();
     lock.checkpoint();
@@ -61,10 +43,10 @@ TEST_CASE("an uncontended fmq_lock reads no clock and allocates nothing", "[fmq]
   CHECK(counting_platform::clock_reads == 0);
   CHECK(counting_platform::sleeps == 0);
   CHECK(counting_platform::unparks == 0);
-  CHECK(allocations == allocated);
+  CHECK(counted_allocations == allocated);
 }
 
-TEST_CASE("a fmq_lock that a thread has waited for before allocates nothing", "[fmq]") {
+TEST_CASE("an fmq_lock that a thread has waited for before allocates nothing", "[fmq]") {
   counting_platform::reset();
   std::vector<std::unique_ptr<counted_lock>> locks;
   // More than a thread has records for without allocating.
@@ -73,9 +55,9 @@ TEST_CASE("a fmq_lock that a thread has waited for before allocates nothing", "[
   std::uint64_t allocated_after = 0;
   std::barrier both(2, [&]() noexcept {
     if (allocated_before == 0)
-      allocated_before = allocations;
+      allocated_before = counted_allocations;
     else
-      allocated_after = allocations;
+      allocated_after = counted_allocations;
   });
   const auto pass_all = [&](int passes) {
     for (auto& lock : locks) {

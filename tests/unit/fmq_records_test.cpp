@@ -137,6 +137,28 @@ TEST_CASE("locks may end before the threads that waited for them", "[fmq]") {
   CHECK(another_thread_can_take(last));
 }
 
+TEST_CASE("thousands of locks at once are kept apart", "[fmq]") {
+  std::vector<std::unique_ptr<fmq_lock>> locks;
+  for (int i = 0; i < 3'000; ++i) {
+    locks.push_back(std::make_unique<fmq_lock>());
+    locks.back()->lock();
+  }
+  std::size_t entered = 0;
+  std::thread other([&] {
+    for (auto& lock : locks) {
+      lock->lock();
+      ++entered;
+      lock->unlock();
+    }
+  });
+  for (std::size_t i = 0; i < locks.size(); ++i) {
+    await_waiters(*locks[i], 1);
+    locks[i]->unlock();
+  }
+  other.join();
+  CHECK(entered == locks.size());
+}
+
 // holder   lock ─ (asked) ─ unlock ····· on its way out
 // waiter   lock ······················ has it ─ unlock ─ destroys the lock
 TEST_CASE("the thread that a release let in may destroy the lock", "[fmq]") {

@@ -29,16 +29,22 @@ TEMPLATE_LIST_TEST_CASE("a lock is taken by lock and free again after unlock", "
 TEMPLATE_LIST_TEST_CASE("two threads never hold a lock at once", "[lockable]", all_locks) {
   TestType lock;
   long counter = 0;  // plain: a second holder would lose some of the increments
+  std::atomic<int> inside{0};
+  std::atomic<int> overlaps{0};
   const auto count = [&] {
     for (int i = 0; i < rounds(20'000); ++i) {
       lock.lock();
+      if (inside.fetch_add(1, std::memory_order_relaxed) != 0) ++overlaps;
       counter = counter + 1;
+      for (int pauses = i % 32; pauses != 0; --pauses) TestType::platform::relax();
+      inside.fetch_sub(1, std::memory_order_relaxed);
       lock.unlock();
     }
   };
   std::thread other(count);
   count();
   other.join();
+  CHECK(overlaps == 0);
   CHECK(counter == 2L * rounds(20'000));
 }
 

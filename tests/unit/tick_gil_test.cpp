@@ -112,8 +112,8 @@ TEMPLATE_LIST_TEST_CASE("the end of a period that nobody waits for is no forced 
 
 // main     lock ─ (waits: 1) ─ yield ─ yield ─ yield ··· true
 // waiter        lock ············ vain ·· vain ··· has it
-TEMPLATE_LIST_TEST_CASE("each release that a waiter was woken for in vain is counted",
-                        "[tick_gil]", counted_tick_gils) {
+TEMPLATE_LIST_TEST_CASE("each release that a waiter was woken for in vain is counted", "[tick_gil]",
+                        counted_tick_gils) {
   TestType gil;
   std::uint64_t vain = 0;
   std::uint64_t switches = 0;

@@ -112,13 +112,13 @@ TEMPLATE_LIST_TEST_CASE("a timed acquire of a held lock does not return before i
   wait_for(1ns);
   wait_for(1us);
   wait_for(999us);
-  wait_for(12ms);                                // longer than any interval in which waiters look up
-  wait_for(120ms);                               // … and than any in which the platform heals
-  wait_for(std::chrono::duration<double>(1e-10));  // rounded up, not down to nothing
+  wait_for(12ms);   // longer than any interval in which a waiter looks up
+  wait_for(120ms);  // … and than any that the platform's condition lasts
 }
 
-TEMPLATE_LIST_TEST_CASE("an acquire with a timeout that no clock can represent waits for the unlock",
-                        "[timed]", all_locks) {
+TEMPLATE_LIST_TEST_CASE(
+    "an acquire with a timeout that no clock can represent waits for the unlock", "[timed]",
+    all_locks) {
   const auto wait_for = [](auto timeout) {
     const auto acquire = [timeout](TestType& lock) { return lock.try_lock_for(timeout); };
     CHECK(waits_for_unlock<TestType>(acquire));
@@ -130,8 +130,8 @@ TEMPLATE_LIST_TEST_CASE("an acquire with a timeout that no clock can represent w
   wait_for(std::chrono::duration<float>(std::numeric_limits<float>::max()));
   wait_for(std::chrono::duration<double>(1e300));
   wait_for(std::chrono::duration<double>(std::numeric_limits<double>::infinity()));
-  wait_for(std::chrono::duration<long double, std::nano>(
-      std::numeric_limits<long double>::infinity()));
+  wait_for(
+      std::chrono::duration<long double, std::nano>(std::numeric_limits<long double>::infinity()));
 }
 
 TEMPLATE_LIST_TEST_CASE("an acquire with a deadline at the end of time waits for the unlock",
@@ -148,6 +148,31 @@ TEMPLATE_LIST_TEST_CASE("an acquire with a deadline at the end of time waits for
   wait_until(std::chrono::time_point<steady_clock, fraction>(fraction(1e300)));
   wait_until(std::chrono::time_point<system_clock, fraction>(
       fraction(std::numeric_limits<double>::infinity())));
+}
+
+namespace {
+
+/// A clock by which a wait takes three times as long as by the monotonic one.
+struct slow_clock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<slow_clock>;
+  [[maybe_unused]] static constexpr bool is_steady = false;
+  static time_point now() { return time_point(steady_clock::now().time_since_epoch() / 3); }
+};
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("a deadline is one of its own clock, however that one goes", "[timed]",
+                        all_locks) {
+  CHECK_FALSE(gets_held_lock<TestType>([](TestType& lock) {
+    const auto deadline = slow_clock::now() + 4ms;
+    const bool acquired = lock.try_lock_until(deadline);
+    return acquired || slow_clock::now() < deadline;
+  }));
+  CHECK(waits_for_unlock<TestType>(
+      [](TestType& lock) { return lock.try_lock_until(slow_clock::now() + 24h); }));
 }
 
 TEMPLATE_LIST_TEST_CASE("a timed wait ends by the unlock and not by the clock", "[timed]",

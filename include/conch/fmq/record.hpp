@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <new>  // nothrow
 
 namespace conch::fmq {
 
@@ -102,7 +103,9 @@ private:
     const auto block = static_cast<unsigned>(std::bit_width(index / first_count)) - 1;
     const auto count = first_count << block;  // block 0 has indices 4 to 7, block 1 has 8 to 15
     if (blocks_[block] == nullptr) {
-      blocks_[block] = new record[count];
+      blocks_[block] = new (std::nothrow) record[count];
+      if (blocks_[block] == nullptr)
+        Platform::die("conch: fmq_lock: no memory for a thread's record");
       Platform::template watch_thread_exit<thread_records>();
     }
     return blocks_[block][index - count];
@@ -152,7 +155,8 @@ private:
     block* successor() noexcept {
       auto* found = next.load(std::memory_order_acquire);  // pairs with the exchange below
       if (found != nullptr) return found;
-      auto* added = new block;
+      auto* added = new (std::nothrow) block;
+      if (added == nullptr) Platform::die("conch: fmq_lock: no memory for a lock's id");
       if (next.compare_exchange_strong(found, added, std::memory_order_release,
                                        std::memory_order_acquire))  // pairs with the load above
         return added;

@@ -11,13 +11,19 @@ template <class Platform>
 class spinner {
 public:
   using duration = typename Platform::duration;
+  using thread_id = typename Platform::thread_id;
 
   /// Looks again and again until done() is true, for `limit` at most. False if it never was, and at
   /// once where another thread spins, or where the process has a single CPU, on which nothing can
   /// change under the eyes of a thread that spins.
+  ///
+  /// The seat of `relieved`, if it has it, passes to the caller: a thread whose done() is about to be
+  /// true because of what the caller has just done, and which gets up as soon as it looks.
   template <class Done>
-  bool until(duration limit, Done done) noexcept {
-    if (limit <= duration::zero() || Platform::cpu_count() == 1 || !sit_down()) return false;
+  bool until(duration limit, Done done, thread_id relieved = {}) noexcept {
+    if (limit <= duration::zero() || Platform::cpu_count() == 1) return false;
+    auto self = Platform::this_thread();
+    if (!sit_down(self, relieved)) return false;
     const auto end = Platform::now() + limit;
     bool is_done = false;
     do {
@@ -26,20 +32,21 @@ public:
         is_done = done();
       }
     } while (!is_done && Platform::now() < end);
-    taken_.store(false, std::memory_order_relaxed);
+    seat_.compare_exchange_strong(self, thread_id{}, std::memory_order_relaxed);
     return is_done;
   }
 
 private:
   static constexpr int looks_per_clock_read = 16;
 
-  /// Relaxed, as the store above: the flag guards nothing but the number of spinners.
-  bool sit_down() noexcept {
-    return !taken_.load(std::memory_order_relaxed) &&
-           !taken_.exchange(true, std::memory_order_relaxed);
+  /// Relaxed, as where the seat is left: it guards nothing but the number of spinners.
+  bool sit_down(thread_id self, thread_id relieved) noexcept {
+    auto sitting = seat_.load(std::memory_order_relaxed);
+    return (sitting == thread_id{} || sitting == relieved) &&
+           seat_.compare_exchange_strong(sitting, self, std::memory_order_relaxed);
   }
 
-  typename Platform::template atomic<bool> taken_{false};
+  typename Platform::template atomic<thread_id> seat_{};
 };
 
 }  // namespace conch::fmq

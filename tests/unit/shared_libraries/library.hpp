@@ -6,14 +6,14 @@
 /// What each of the parts of the program sees: the main program and two shared libraries, all
 /// compiled with hidden visibility, as plugins are.
 struct view {
-  const void* (*own_probe)();                          ///< of_this_thread<probe>()
-  const void* (*own_records)();                        ///< where fmq_lock keeps a thread's records
-  const void* (*shared_probe)();                       ///< of_this_process<probe>()
+  const void* (*own_probe)();     ///< of_this_thread<probe>()
+  const void* (*own_records)();   ///< where fmq_lock keeps a thread's records
+  const void* (*shared_probe)();  ///< of_this_process<probe>()
   conch::contract_handler (*set_handler)(conch::contract_handler);
   void (*lock)(conch::fmq_lock&);
   void (*unlock)(conch::fmq_lock&);
   bool (*held_by_caller)(const conch::fmq_lock&);
-  conch::acquire_result (*wait)(conch::fmq_lock&);     ///< interruptible, for ever
+  conch::acquire_result (*wait)(conch::fmq_lock&);  ///< interruptible, for ever
   void* (*own_handle)();
   void (*interrupt)(void* handle);
 };

@@ -4,6 +4,8 @@
 #include <conch/contract.hpp>
 #include <conch/fmq_lock.hpp>
 
+#include "../../support/locks.hpp"
+
 #include <chrono>
 
 #define CONCH_TEST_EXPORT __attribute__((visibility("default")))

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT
+#include "scenarios.hpp"
+
+#include <conch/fmq_lock.hpp>
+#include <conch/stats.hpp>
+
+#include <array>
+
+namespace conch::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+using fmq_lock = basic_fmq_lock<sim_platform, event_counter>;
+using shared_lock = guarded<fmq_lock>;
+
+constexpr duration relaxed_for = 100ns;
+
+/// Times of the order of a scenario's: everything that depends on time happens in it.
+constexpr fmq_config small_times{.quantum = 10us,
+                                 .credit = 8us,
+                                 .credit_slack = 1us,
+                                 .boost_age = 40us,
+                                 .boost_slice = 2us,
+                                 .seal_after = 3us,
+                                 .seal_tries = 2,
+                                 .spin = 300ns};
+
+auto make() { return std::make_unique<shared_lock>(small_times); }
+
+constexpr machine one_cpu{.relax = relaxed_for};
+constexpr machine two_cpus{.cpus = 2, .relax = relaxed_for};
+
+constexpr machine with_faults(machine where) {
+  where.spurious = true;
+  where.timer_lateness = 2us;
+  where.wake_latency = 3us;
+  return where;
+}
+
+constexpr duration late = 30us;  // what a timed acquire may take beyond its deadline, at the most
+
+/// A waiter that can only be ended by an interrupt, which comes at any moment, also just before the
+/// sleep.
+void interrupted() {
+  shared_lock shared(small_times);
+  shared.lock.lock();
+  const auto waiter = spawn(
+      [&] {
+        auto& handle = fmq_lock::interrupt_handle();
+        const auto killer = spawn([&] { fmq_lock::interrupt(handle); }, "interrupter");
+        const auto end = shared.lock.lock_interruptible_until(time_point::max());
+        check(end == acquire_result::interrupted, "acquired a lock that was held");
+        join(killer);
+      },
+      "waiter");
+  join(waiter);
+  check(shared.lock.waiters() == 0, "a waiter that was interrupted still counts");
+  shared.lock.unlock();
+}
+
+/// An interrupt, a deadline and a release race; each outcome must be whole.
+void interrupted_or_served() {
+  shared_lock shared(small_times);
+  threads all;
+  all.add([&] { shared.hold(5us); }, "holder");
+  fmq::thread_records<sim_platform>* handle = nullptr;
+  unsigned interrupter = 0;
+  const auto waiter = spawn(
+      [&] {
+        handle = &fmq_lock::interrupt_handle();
+        work(1us);
+        const auto end = shared.lock.lock_interruptible_until(clock::now() + 4us);
+        if (end == acquire_result::acquired) {
+          shared.enter();
+          shared.unlock();
+        }
+        join(interrupter);  // which may still use the handle
+      },
+      "waiter");
+  interrupter = spawn(
+      [&] {
+        work(5us);
+        if (handle != nullptr) fmq_lock::interrupt(*handle);
+      },
+      "interrupter");
+  all.add([&] { work(2us), shared.hold(); }, "other");
+  all.join();
+  join(waiter);
+}
+
+/// A thread that does not wait now is interrupted: its next interruptible wait ends, and no other.
+void interrupted_early() {
+  shared_lock shared(small_times);
+  threads all;
+  all.add([&] {
+    fmq_lock::interrupt(fmq_lock::interrupt_handle());
+    shared.hold(1us);
+    // Where the lock is free, the interrupt ends the next wait; but that must be the last.
+    if (shared.lock.lock_interruptible_until(time_point::max()) != acquire_result::acquired)
+      check(shared.lock.lock_interruptible_until(time_point::max()) == acquire_result::acquired,
+            "one interrupt ended two waits");
+    shared.enter();
+    work(5us);
+    shared.unlock();
+  });
+  all.add([&] { shared.hold(2us); });
+  all.join();
+}
+
+/// The heir gives up while a grant, a release or another waiter's leaving is under way.
+void leaving_heir() {
+  shared_lock shared(small_times);
+  threads all;
+  all.add(
+      [&] {
+        shared.hold(5us);
+        shared.hold(2us);
+      },
+      "holder");
+  for (int i = 0; i < 2; ++i)
+    all.add(
+        [&] {
+          work(1us);
+          if (shared.try_for(4us, late)) shared.unlock();
+        },
+        "timed");
+  all.add([&] { work(2us), shared.hold(); }, "plain");
+  all.join();
+}
+
+/// The only waiter gives up while the holder is inside its contended unlock; then, as the last user,
+/// it comes and goes by the fast path and destroys the lock, in which the other may still be.
+void last_user_after_giving_up() {
+  auto owner = make();
+  auto* const shared = owner.release();
+  int users = 2;
+  const auto use = [&] {
+    shared->lock.lock();
+    shared->enter();
+    const bool last = --users == 0;
+    shared->unlock();
+    if (last) shared->~guarded();
+  };
+  threads all;
+  shared->lock.lock();
+  all.add(
+      [&] {
+        if (shared->try_for(5us, late)) shared->unlock();
+        use();
+      },
+      "timed");
+  work(5us);
+  --users;
+  shared->lock.unlock();
+  all.join();
+  ::operator delete(shared);
+}
+
+/// A hog that only its checkpoints stop, beside waiters of which one may give up: the rest must be
+/// let in while the hog goes on.
+///
+///   hog     |--c--c--c--c--c--c--c--c--…        lets go only when asked
+///   plain     lock----------|in                 ends the hog's work
+///   timed     lock------|gives up
+void timer_duty() {
+  shared_lock shared(small_times);
+  threads all;
+  int served = 0;
+  const unsigned plain_ones = 1 + pick(2);
+  all.add(
+      [&] {
+        shared.lock.lock();
+        shared.enter();
+        const auto patience = clock::now() + 400us;
+        while (served < static_cast<int>(plain_ones)) {
+          work(3us);
+          shared.inside.look();
+          shared.checkpoint();
+          check(clock::now() < patience, "starvation: nobody asks the holder to move on");
+        }
+        shared.unlock();
+      },
+      "hog");
+  for (unsigned i = 0; i < plain_ones; ++i)
+    all.add(
+        [&] {
+          work(1us);
+          shared.hold(1us);
+          ++served;
+        },
+        "plain");
+  all.add(
+      [&] {
+        work(1us);
+        const duration patience = 2us + 5us * pick(4);
+        if (shared.try_for(patience, late)) shared.unlock();
+      },
+      "timed");
+  all.join();
+}
+
+/// Two hogs that never unlock take turns by their checkpoints alone.
+void two_hogs() {
+  shared_lock shared(small_times);
+  threads all;
+  int running = 2;
+  std::array<duration, 2> held{};
+  for (std::size_t i = 0; i < 2; ++i)
+    all.add(
+        [&, i] {
+          shared.lock.lock();
+          shared.enter();
+          while (held[i] < 60us) {
+            work(3us);
+            held[i] += 3us;
+            if (running == 2)
+              check(held[i] - held[1 - i] <= 45us, "one hog got far more than the other");
+            shared.checkpoint();
+          }
+          --running;
+          shared.unlock();
+        },
+        "hog");
+  all.join();
+}
+
+/// A yield passes the lock on whenever somebody waits, and the yielder gets it back.
+void yielders() {
+  shared_lock shared(small_times);
+  threads all;
+  for (int i = 0; i < 2; ++i)
+    all.add(
+        [&] {
+          shared.lock.lock();
+          shared.enter();
+          const bool waited_for = shared.lock.waiters() != 0;
+          const bool switched = shared.yield();
+          check(switched || !waited_for, "a yield with a waiter did not switch");
+          shared.unlock();
+        },
+        "yielder");
+  all.add([&] { shared.hold(1us); }, "plain");
+  all.join();
+}
+
+/// A releaser that always comes back at once, beside a waiter: it loses a few times, and then the
+/// lock is handed over.
+void barging() {
+  auto config = small_times;
+  config.quantum = 1ms;  // the releaser stays inside its share
+  shared_lock shared(config);
+  threads all;
+  bool served = false;
+  all.add(
+      [&] {
+        int rounds = 0;
+        while (!served) {
+          shared.hold(1us);
+          check(++rounds < 60, "starvation: the lock is taken again and again ahead of a waiter");
+        }
+      },
+      "barger");
+  all.add(
+      [&] {
+        shared.hold(1us);
+        served = true;
+      },
+      "waiter");
+  all.join();
+}
+
+/// More locks than a thread's table has places for, on threads that end: their records are freed.
+void many_locks() {
+  constexpr std::size_t count = 6;
+  std::array<std::unique_ptr<shared_lock>, count> locks;
+  for (auto& each : locks) each = make();
+  threads all;
+  for (int i = 0; i < 2; ++i)
+    all.add([&] {
+      for (auto& each : locks) each->hold(1us);
+    });
+  all.join();
+}
+
+/// A place in the thread's table serves one lock after the other.
+void lock_after_lock() {
+  threads all;
+  for (int round = 0; round < 2; ++round) {
+    const auto shared = make();
+    for (int i = 0; i < 2; ++i)
+      all.add([&] {
+        shared->hold(pick(2) * 1us);
+        shared->hold();
+      });
+    all.join();
+  }
+}
+
+/// A thread that had to wait, now holds the lock as an heir or by a grant, lets go by the fast path
+/// and ends, while others come; nothing may point to what was its.
+void exit_after_unlock() {
+  const auto shared = make();
+  threads all;
+  all.add([&] { shared->hold(3us); }, "holder");
+  all.add([&] { work(1us), shared->hold(); }, "short-lived");
+  all.add(
+      [&] {
+        work(2us);
+        shared->hold(2us);
+        shared->hold(20us);
+      },
+      "later");
+  all.add([&] { work(4us), shared->hold(1us); }, "last");
+  all.join();
+}
+
+void add_for(scenarios& all, const std::string& cpus, const machine& where) {
+  const std::vector<bounds> one{{0, 0, 0}, {1, 1, 0}};
+  const std::vector<bounds> two{{0, 0, 0}, {1, 1, 0}, {2, 0, 0}};
+  const auto add = [&](const std::string& name, void (*body)(), const std::vector<bounds>& small,
+                       std::uint64_t random) {
+    all.push_back({"fmq_lock/" + name + cpus, body, where, small, random / 2});
+    all.push_back({"fmq_lock/" + name + "-faults" + cpus, body, with_faults(where), {}, random});
+  };
+  add("interrupted", interrupted, two, 20'000);
+  add("interrupted-or-served", interrupted_or_served, one, 40'000);
+  add("interrupted-early", interrupted_early, one, 20'000);
+  add("leaving-heir", leaving_heir, one, 60'000);
+  add("last-user-after-giving-up", last_user_after_giving_up, {{0, 0, 0}, {2, 0, 0}, {3, 0, 0}},
+      20'000);
+  add("timer-duty", timer_duty, {}, 40'000);
+  add("two-hogs", two_hogs, {{0, 0, 0}}, 10'000);
+  add("yielders", yielders, one, 30'000);
+  add("barging", barging, {{0, 0, 0}, {1, 0, 0}}, 20'000);
+  add("many-locks", many_locks, {}, 5'000);
+  add("lock-after-lock", lock_after_lock, {}, 20'000);
+  add("exit-after-unlock", exit_after_unlock, one, 40'000);
+}
+
+}  // namespace
+
+void add_fmq_scenarios(scenarios& all) {
+  const std::vector<bounds> small{{0, 0, 0}, {1, 1, 1}, {2, 0, 0}};
+  add_common(all, "fmq_lock", make, one_cpu, 10us, late, small, 40'000);
+  add_common(all, "fmq_lock-2cpus", make, two_cpus, 10us, late, {{0, 0, 0}, {1, 0, 0}}, 30'000);
+  add_common(all, "fmq_lock-late", make, with_faults(two_cpus), 10us, late, {}, 30'000);
+  add_for(all, "", one_cpu);
+  add_for(all, "-2cpus", two_cpus);
+}
+
+}  // namespace conch::sim
