@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "scenarios/scenarios.hpp"
+#if !defined(CONCH_SIM_ONLY)
+#include "scale/command.hpp"
+#endif
 
 #include <CLI/CLI.hpp>
 
@@ -166,7 +169,14 @@ int run_command(int count, char** arguments) {
       "a fault on purpose: an unpark orders nothing");
   app.add_flag("--list", given.list, "the scenarios' names");
   app.add_flag("--brief", given.brief, "for programs to read; stops at the first failure");
+#if !defined(CONCH_SIM_ONLY)
+  int status = 0;
+  scale::add_command(app, status);
+#endif
   CLI11_PARSE(app, count, arguments);
+#if !defined(CONCH_SIM_ONLY)
+  if (app.got_subcommand("scale")) return status;
+#endif
   return start(given);
 }
 
