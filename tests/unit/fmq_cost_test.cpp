@@ -59,24 +59,24 @@ TEST_CASE("an fmq_lock that a thread has waited for before allocates nothing", "
     else
       allocated_after = counted_allocations;
   });
-  const auto pass_all = [&](int passes) {
-    for (auto& lock : locks) {
-      lock->lock();
-      for (int i = 0; i < passes; ++i) lock->yield();
-      lock->unlock();
+  std::vector<std::atomic<int>> passed(locks.size());
+  const auto pass_each = [&] {
+    for (std::size_t i = 0; i < locks.size(); ++i) {
+      auto& lock = *locks[i];
+      lock.lock();
+      await([&] { return lock.waiters() != 0 || passed[i] % 2 != 0; });
+      lock.yield();
+      ++passed[i];
+      lock.unlock();
     }
   };
   const auto contend = [&] {
-    // The first waits allocate, each thread on its own for each of the locks …
-    for (auto& lock : locks) {
-      lock->lock();
-      await([&] { return lock->waiters() != 0 || lock->observer()[lock_event::handoff] != 0; });
-      lock->yield();
-      lock->unlock();
+    pass_each();  // the first waits allocate …
+    both.arrive_and_wait();
+    for (int i = 0; i < 5; ++i) {
+      pass_each();  // … and the later ones do not
+      both.arrive_and_wait();
     }
-    both.arrive_and_wait();
-    pass_all(200);  // … and the later ones do not
-    both.arrive_and_wait();
   };
   std::thread other(contend);
   contend();
@@ -85,25 +85,31 @@ TEST_CASE("an fmq_lock that a thread has waited for before allocates nothing", "
   CHECK(allocated_after == allocated_before);
 }
 
+// each     lock ··· 10 µs ─ unlock ─ lock ··· 10 µs ─ unlock ─ …      (all of them wait at first)
 TEST_CASE("a contended fmq_lock wakes no more often than it hands over or is released", "[fmq]") {
   const int threads = GENERATE(2, 4, 8);
+  conch::fmq_config config;
+  config.spin = 0ns;  // so that they sleep rather than spin
   counting_platform::reset();
-  counted_lock lock;
+  counted_lock lock(config);
+  lock.lock();
   std::vector<std::thread> others;
-  std::int64_t counter = 0;
   for (int t = 0; t < threads; ++t)
     others.emplace_back([&] {
-      for (int i = 0; i < rounds(40'000) / threads; ++i) {
+      for (int i = 0; i < 4'000 / threads; ++i) {
         lock.lock();
-        for (int j = 0; j < 20; ++j) counter = counter + 1;
-        lock.checkpoint();
+        const auto until = std::chrono::steady_clock::now() + 10us;
+        while (std::chrono::steady_clock::now() < until) lock.checkpoint();
         lock.unlock();
       }
     });
+  await_waiters(lock, static_cast<std::size_t>(threads));
+  lock.unlock();
   for (auto& other : others) other.join();
   const auto& counts = lock.observer();
   CAPTURE(threads, counting_platform::unparks.load(), counting_platform::sleeps.load(),
-          counts[lock_event::handoff], counts[lock_event::released],
-          counts[lock_event::forced_switch], counts[lock_event::drop_requested]);
+          counts[lock_event::handoff], counts[lock_event::released], counts[lock_event::stolen],
+          counts[lock_event::wait_started]);
+  CHECK(counting_platform::sleeps > 100);
   CHECK(counting_platform::unparks <= counts[lock_event::handoff] + counts[lock_event::released]);
 }

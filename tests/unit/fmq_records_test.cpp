@@ -94,7 +94,7 @@ TEST_CASE("a thread owes a lock nothing for what it used of a lock that stood th
   CHECK(own_level(*lock) == of_newcomer);
 }
 
-TEST_CASE("what a thread has used of one lock counts for no other", "[fmq]") {
+TEST_CASE("what a thread has used of one lock counts for that one alone", "[fmq]") {
   fmq_lock used;
   fmq_lock other;
   fmq_lock new_to_all;
@@ -102,6 +102,7 @@ TEST_CASE("what a thread has used of one lock counts for no other", "[fmq]") {
   use_beside_waiter(used, 60ms);
   CHECK(own_level(used) != of_newcomer);
   CHECK(own_level(other) == of_newcomer);
+  CHECK(own_level(used) != of_newcomer);
 }
 
 TEST_CASE("threads may end before the locks that they waited for", "[fmq]") {
@@ -176,6 +177,39 @@ TEST_CASE("the thread that a release let in may destroy the lock", "[fmq]") {
     lock->unlock();
     lock.reset();
     holder.join();
+  }
+  SUCCEED("the sanitizers saw nothing");
+}
+
+// holder   lock ─ (waits: 1) ─ unlock: somebody waits ····· on its way out
+// waiter   try_lock_for(…) ········· gives up just then
+// main     (gave up) ────────────────── lock ─ unlock ─ destroys the lock
+TEST_CASE("the lock may be destroyed as soon as it was free, whoever waited for it", "[fmq]") {
+  for (int i = 0; i < rounds(4'000); ++i) {
+    auto lock = std::make_unique<fmq_lock>();
+    std::atomic<bool> held{false};
+    std::atomic<bool> waited{false};
+    std::thread holder([&held, &lock = *lock, i] {
+      lock.lock();
+      held = true;
+      await_waiters(lock, 1);
+      work_for(std::chrono::microseconds(i % 40));
+      lock.unlock();
+    });
+    std::thread waiter([&held, &waited, &lock = *lock] {
+      await([&] { return held.load(); });
+      // Again if it gave up before the holder saw it.
+      while (!lock.try_lock_for(30us))
+        if (!lock.is_locked()) break;
+      if (lock.held_by_caller()) lock.unlock();
+      waited = true;
+    });
+    await([&] { return waited.load(); });
+    lock->lock();
+    lock->unlock();
+    lock.reset();
+    holder.join();
+    waiter.join();
   }
   SUCCEED("the sanitizers saw nothing");
 }

@@ -137,7 +137,7 @@ TEMPLATE_LIST_TEST_CASE("a child keeps a lock that its own thread held at the fo
   CHECK(end.exited_with(all_well));
 }
 
-// a, b     lock ─ unlock ─ lock ─ unlock ─ …      (wherever in the lock they are at the fork)
+// a, b     lock ─ yield ─ yield ─ unlock ─ …      (wherever in the lock they are at the fork)
 // main          fork ─ fork ─ fork ─ …
 // child              reset ─ use ─ exit
 TEMPLATE_LIST_TEST_CASE("a child can reset a lock whatever others did with it at the fork",
@@ -149,6 +149,7 @@ TEMPLATE_LIST_TEST_CASE("a child can reset a lock whatever others did with it at
     ++hammering;
     while (!stop) {
       lock.lock();
+      for (int i = 0; i < 20; ++i) lock.yield();
       lock.unlock();
       if (lock.try_lock_for(50us)) lock.unlock();
     }

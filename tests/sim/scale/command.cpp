@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -22,7 +22,8 @@ struct options {
   std::vector<unsigned> cores{1, 2, 8, 64};
   std::vector<unsigned> hogs{0, 1, 8, 64, 256, 1000};
   double seconds = 2;
-  double work = 1;
+  double more_per_hog = 0.01;
+  double work = 0.3;
   double patience = 20;
   std::uint64_t seed = 1;
 };
@@ -86,21 +87,27 @@ bool print_row(const stress_plan& plan, const stress_result& result,
     std::printf("skipped: takes too long to simulate\n");
     return true;
   }
-  const auto wait = (result.still_waits ? "> " : "") + words_for(result.p99_wait);
-  std::printf("%10.0f %8s %9.1f%% %12s %10.2f\n", result.requests_per_second,
-              convoy_factor(baseline, plan, result).c_str(), 100 * result.hog_share, wait.c_str(),
-              result.wakes_per_handoff);
+  const auto longest = (result.still_waits ? "> " : "") + words_for(result.longest_wait);
+  std::printf(result.requests_per_second < 100 ? "%10.1f" : "%10.0f", result.requests_per_second);
+  std::printf(" %8s %9.1f%% %10s %10s ", convoy_factor(baseline, plan, result).c_str(),
+              100 * result.hog_share, words_for(result.p99_wait).c_str(), longest.c_str());
+  if (plan.hogs != 0 && std::isfinite(result.wakes_per_handoff))
+    std::printf("%8.2f\n", result.wakes_per_handoff);
+  else
+    std::printf("%8s\n", "-");
   return true;
 }
 
 void print_head(const options& given) {
   std::printf("%s\n", label);
-  std::printf("%.3g s of simulated time each; a hog's checkpoints are %.3g us of work apart\n\n",
-              given.seconds, given.work);
-  std::printf("%-13s %5s %5s %10s %8s %10s %12s %10s\n", "lock", "cores", "hogs", "requests/s",
-              "convoy", "hog share", "p99 wait", "wakes/");
-  std::printf("%-13s %5s %5s %10s %8s %10s %12s %10s\n", "", "", "", "", "factor", "of time",
-              "of the echo", "handoff");
+  std::printf(
+      "%.3g s of simulated time each and %.3g ms more for each hog, after as long a\n"
+      "start; a hog's checkpoints are %.3g us of work apart; waits are the echo thread's\n\n",
+      given.seconds, 1e3 * given.more_per_hog, given.work);
+  std::printf("%-13s %5s %5s %10s %8s %10s %10s %10s %8s\n", "lock", "cores", "hogs", "requests/s",
+              "convoy", "hog share", "p99 wait", "longest", "wakes/");
+  std::printf("%-13s %5s %5s %10s %8s %10s %10s %10s %8s\n", "", "", "", "", "factor", "of time",
+              "", "wait", "handoff");
 }
 
 int run_all(const options& given) {
@@ -112,19 +119,21 @@ int run_all(const options& given) {
   for (const auto& lock : given.locks)
     for (const auto cores : given.cores)
       for (const auto hogs : given.hogs) {
+        const auto time = seconds_of(given.seconds + given.more_per_hog * hogs);
         const stress_plan plan{.lock = lock,
                                .cores = cores,
                                .hogs = hogs,
                                .work = seconds_of(given.work * 1e-6),
-                               .warm_up = seconds_of(given.seconds / 4),
-                               .time = seconds_of(given.seconds),
+                               .warm_up = time,
+                               .time = time,
                                .seed = given.seed};
         show_progress(plan, done++, all);
         const auto result =
             run_stress(plan, std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                  std::chrono::duration<double>(given.patience)));
         clear_progress();
-        if (hogs == 0) baseline = {lock, cores, result.requests_per_second};
+        if (hogs == 0 && result.requests_per_second > 0)
+          baseline = {lock, cores, result.requests_per_second};
         good = print_row(plan, result, baseline) && good;
         std::fflush(stdout);
       }
@@ -148,6 +157,10 @@ void add_command(CLI::App& app, int& status) {
       ->check(CLI::Range(0, 10'000));
   command->add_option("--seconds", given->seconds, "of simulated time for each run")
       ->check(CLI::Range(0.001, 1e4));
+  command
+      ->add_option("--more-per-hog", given->more_per_hog,
+                   "seconds of simulated time on top, so that each hog has turns")
+      ->check(CLI::Range(0.0, 10.0));
   command->add_option("--work", given->work, "of a hog between two checkpoints, in microseconds")
       ->check(CLI::Range(0.1, 1e6));
   command->add_option("--patience", given->patience, "real seconds after which a run is skipped");

@@ -37,8 +37,8 @@ computer::computer(unsigned cores, const machine_costs& costs, std::uint64_t see
 }
 
 computer::~computer() {
-  for (auto& task : tasks_)
-    if (task.stack != nullptr) ::munmap(static_cast<char*>(task.stack) - page, stack_size + page);
+  for (auto& ended : tasks_)
+    if (ended.stack != nullptr) ::munmap(static_cast<char*>(ended.stack) - page, stack_size + page);
   here_ = nullptr;
 }
 
@@ -83,16 +83,16 @@ computer::ending computer::run(std::chrono::steady_clock::duration patience) {
 void computer::fiber_main(context::transfer_t from) {
   *static_cast<context::fcontext_t*>(from.data) = from.fctx;
   auto& self = here();
-  auto& task = *self.running_;
+  auto& own = *self.running_;
   try {
-    task.body();
-    for (auto& object : task.objects)
+    own.body();
+    for (auto& object : own.objects)
       if (object.at_exit != nullptr) object.at_exit(object.object.get());
   } catch (...) {
     std::abort();  // nothing that runs here throws
   }
   if (--self.alive_ == 0) self.end_run(ending::done);
-  self.run_next_on(task.core);
+  self.run_next_on(own.core);
   self.run_next_event();
   std::abort();
 }
@@ -154,26 +154,24 @@ void computer::switch_to(thread next) {
 // Cores -------------------------------------------------------------------------------------------
 
 void computer::put_on(unsigned core, thread who, duration after) {
-  auto& task = tasks_[who];
-  task.core = core;
+  auto& next = tasks_[who];
+  next.core = core;
   idle_ &= ~(std::uint64_t{1} << core);
   cores_[core] = {.running = who, .slice_end = now_ + after + costs_.time_slice};
-  const auto least = ready_.empty() ? task.used : std::min(task.used, ready_.top().used);
+  const auto least = ready_.empty() ? next.used : std::min(next.used, ready_.top().used);
   least_used_ = std::max(least_used_, least);
   post(now_ + after, event_kind::resume, who);
 }
 
-/// False if nobody is ready: the core is idle.
-bool computer::run_next_on(unsigned core) {
+void computer::run_next_on(unsigned core) {
   if (ready_.empty()) {
     cores_[core].running = nobody;
     idle_ |= std::uint64_t{1} << core;
-    return false;
+    return;
   }
   const auto next = ready_.top().who;
   ready_.pop();
   put_on(core, next, costs_.context_switch);
-  return true;
 }
 
 void computer::queue(thread who) { ready_.push({tasks_[who].used, ++order_, who}); }

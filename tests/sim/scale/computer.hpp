@@ -189,7 +189,7 @@ private:
   void make_ready(thread who);
   void put_somebody_off(const task& added);
   void queue(thread who);
-  bool run_next_on(unsigned core);
+  void run_next_on(unsigned core);  // or leaves it idle
   void put_on(unsigned core, thread who, duration after);
   void run_next_event();
   void switch_to(thread next);

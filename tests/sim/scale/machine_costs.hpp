@@ -31,15 +31,16 @@ struct machine_costs {
   /// From a wake of a thread, futex or socket, until it runs on a core that was idle. Measured.
   cost_range wake_from_idle{duration(14'000), duration(17'000)};
   /// A core leaves one thread for another, with what the second misses in the cache. Assumed.
-  duration context_switch{1'500};
+  duration context_switch{1'000};
   /// Any system call, in its caller. Assumed.
   duration system_call{300};
   /// What waking one sleeper costs the waker on top of the call. Assumed.
   duration wake_call{700};
   /// The send of a message over the loopback, whose way to the receiver is the sender's work.
-  /// Fitted, with the next: an echo's round trip takes about 18 µs where no core has been idle,
-  /// and about 52 µs where each of its two wakes finds an idle core. Both are measured.
-  duration network_send{6'200};
+  /// Fitted, with the next: a round trip of the echo without hogs takes 19 µs on one core, which is
+  /// never idle, and 47 µs on more, where each of its two wakes finds an idle core. Measured were
+  /// about 18 µs beside a CPU that is kept busy, and about 52 µs without.
+  duration network_send{7'200};
   /// The receipt of a message that has come.
   duration network_receive{1'000};
   /// How late a sleep with a deadline ends. Linux's default for ordinary threads.
