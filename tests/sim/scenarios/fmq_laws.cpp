@@ -117,8 +117,6 @@ void equal_time(duration late) {
     gap = some(10us, 300us);
     longest = std::max(longest, gap);
   }
-  // The holder is asked late by what an alarm may be: the timekeeper's tolerance, and its timer.
-  const auto alarm = config.credit_slack + late;
   const auto begin = clock::now() + 1ms;
   const auto end = begin + 100ms;
   shared.lock.lock();  // until all of them wait
@@ -138,7 +136,7 @@ void equal_time(duration late) {
               const auto ahead = held[std::min(i, j)] - held[std::max(i, j)];
               least = std::min(least, ahead);
               most = std::max(most, ahead);
-              if (most - least > 2 * (config.quantum + longest + alarm))
+              if (most - least > 2 * (config.quantum + longest + late))
                 fail(std::string("law 4: over a window one hog got ") + in_us(most - least) +
                      " more than another, of " + std::to_string(hogs) +
                      ", with checkpoints up to " + in_us(longest) + "; " + words(config));
