@@ -281,7 +281,7 @@ private:
         return take_or_leave(self, now, expired);
       settle_request(now);
       timer_.give_up(self);
-      if (needs_alarm(now)) timer_.take(self, alarm_time(now));
+      keep_time(self, now);
       const auto wake_at = timer_.is_kept_by(self) ? std::min(deadline, timer_.alarm()) : deadline;
       const bool expects_it_soon = fmq::service_queue<Platform>::is_express(self);
       guard_.unlock();
@@ -502,6 +502,16 @@ private:
   bool needs_alarm(time_point now) noexcept {
     return !schedule_.empty() && !request_.standing() && !heir_will_look() &&
            timer_.is_late_for(alarm_time(now), schedule_.tolerance());
+  }
+
+  /// The caller, about to sleep, takes the timer duty if nobody has it or whoever does will be late.
+  /// It does so too when the holder has been asked already: it may turn out not to be due, and would
+  /// then have to wake somebody.
+  void keep_time(record& self, time_point now) noexcept {
+    if (needs_alarm(now))
+      timer_.take(self, alarm_time(now));
+    else if (!timer_.is_kept())
+      timer_.take(self, now + config_.quantum / 2);
   }
 
   /// Lets go of guard_ by a thread that is not going to wait: an alarm, if it is needed, falls to a

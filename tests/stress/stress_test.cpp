@@ -41,6 +41,7 @@ void check_at_rest(const Lock& lock) {
 template <class Body>
 void on_threads(int count, Body body) {
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) threads.emplace_back(body, i);
   for (auto& thread : threads) thread.join();
 }

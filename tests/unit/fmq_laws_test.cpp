@@ -144,6 +144,7 @@ TEST_CASE("every waiter gets in while hogs run for ever", "[fmq]") {
   fmq_lock lock;
   hogs busy(lock, {2us, 20us, 200us, 1ms});
   std::vector<std::thread> others;
+  others.reserve(6);
   int entered = 0;
   for (int i = 0; i < 6; ++i)
     others.emplace_back([&, i] {

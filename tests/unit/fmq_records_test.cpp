@@ -30,6 +30,12 @@ void work_for(steady_clock::duration time) {
   while (steady_clock::now() < until) conch::posix_platform::relax();
 }
 
+std::vector<std::unique_ptr<fmq_lock>> new_locks(int count) {
+  std::vector<std::unique_ptr<fmq_lock>> locks(static_cast<std::size_t>(count));
+  for (auto& lock : locks) lock = std::make_unique<fmq_lock>();
+  return locks;
+}
+
 /// The caller, which holds the lock, passes it to another thread and gets it back, so that the lock
 /// has records of both.
 void pass_round(fmq_lock& lock) {
@@ -106,8 +112,7 @@ TEST_CASE("what a thread has used of one lock counts for that one alone", "[fmq]
 }
 
 TEST_CASE("threads may end before the locks that they waited for", "[fmq]") {
-  std::vector<std::unique_ptr<fmq_lock>> locks;
-  for (int i = 0; i < 50; ++i) locks.push_back(std::make_unique<fmq_lock>());
+  auto locks = new_locks(50);
   for (int generation = 0; generation < rounds(20); ++generation)
     std::thread([&] {
       for (auto& lock : locks) {
@@ -121,8 +126,7 @@ TEST_CASE("threads may end before the locks that they waited for", "[fmq]") {
 
 TEST_CASE("locks may end before the threads that waited for them", "[fmq]") {
   for (int generation = 0; generation < rounds(20); ++generation) {
-    std::vector<std::unique_ptr<fmq_lock>> locks;
-    for (int i = 0; i < 50; ++i) locks.push_back(std::make_unique<fmq_lock>());
+    auto locks = new_locks(50);
     for (auto& lock : locks) {
       lock->lock();
       pass_round(*lock);
@@ -139,11 +143,8 @@ TEST_CASE("locks may end before the threads that waited for them", "[fmq]") {
 }
 
 TEST_CASE("thousands of locks at once are kept apart", "[fmq]") {
-  std::vector<std::unique_ptr<fmq_lock>> locks;
-  for (int i = 0; i < 3'000; ++i) {
-    locks.push_back(std::make_unique<fmq_lock>());
-    locks.back()->lock();
-  }
+  auto locks = new_locks(3'000);
+  for (auto& lock : locks) lock->lock();
   std::size_t entered = 0;
   std::thread other([&] {
     for (auto& lock : locks) {
