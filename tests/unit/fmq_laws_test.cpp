@@ -236,7 +236,9 @@ TEST_CASE("a release around a call that returns at once costs no context switch"
   busy.stop();
   CAPTURE(switches, beside_waiter);
   REQUIRE(beside_waiter > releases / 2);
-  CHECK(static_cast<double>(switches) / releases < 0.2);
+  // Instrumented, the call takes long enough for the hog, which looks for the lock for a while before
+  // it sleeps, to come in between: then this only shows that nothing breaks.
+  if (!instrumented) CHECK(static_cast<double>(switches) / releases < 0.2);
 }
 
 // holder   lock ─ (waits: 2) ─ unlock ─ try ─── unlock ──────────── next round
