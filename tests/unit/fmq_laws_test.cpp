@@ -59,6 +59,8 @@ public:
   }
   /// For how long each has held the lock. Precondition for these: stopped.
   [[nodiscard]] const std::vector<steady_clock::duration>& held() const { return held_; }
+  /// The longest time between two checkpoints of one of them.
+  [[nodiscard]] steady_clock::duration longest() const { return longest_; }
   [[nodiscard]] steady_clock::duration total() const {
     steady_clock::duration sum{};
     for (const auto held : held_) sum += held;
@@ -71,7 +73,9 @@ private:
     while (!stop_) {
       const auto begin = steady_clock::now();
       work_for(spacing);
-      held_[self] += steady_clock::now() - begin;
+      const auto time = steady_clock::now() - begin;
+      held_[self] += time;
+      longest_ = std::max(longest_, time);
       checkpoints_.fetch_add(1, std::memory_order_relaxed);
       lock_.checkpoint();
     }
@@ -80,6 +84,7 @@ private:
 
   fmq_lock& lock_;
   std::vector<steady_clock::duration> held_;
+  steady_clock::duration longest_{};  // like held_, written by the holder alone
   std::atomic<bool> stop_{false};
   std::atomic<std::int64_t> checkpoints_{0};
   std::vector<std::thread> threads_;
@@ -136,6 +141,8 @@ TEST_CASE("hogs get equal time whatever the spacing of their checkpoints", "[fmq
           busy.held()[3].count());
   REQUIRE(busy.total() >= 1s);
   CHECK(jain_index(busy.held()) >= 0.9);
+  const auto [least, most] = std::minmax_element(busy.held().begin(), busy.held().end());
+  CHECK(*most - *least <= 2 * 2 * (lock.config().quantum + busy.longest()));  // twice the law's
 }
 
 // hogs      ─✓─✓─✓─✓─✓─✓─✓─ … until the last of the others has been in
@@ -241,24 +248,29 @@ TEST_CASE("a release around a call that returns at once costs no context switch"
   if (!instrumented) CHECK(static_cast<double>(switches) / releases < 0.2);
 }
 
-// holder   lock ─ (waits: 2) ─ unlock ─ try ─── unlock ──────────── next round
-// a        try_lock_for(…) ········ the heir perhaps, and gives up perhaps
-// b        lock ···················································· always has it
-TEST_CASE("a free lock is taken by a sleeping waiter even as another waiter gives up", "[fmq]") {
+// main     lock ─ (waits: 2) ─────── unlock ─ try: has it ──────── unlock
+// a        try_lock_until(d) ········ the heir: finds it taken, d: gives up
+// b             lock ······················································ has it
+TEST_CASE("a free lock is taken by a sleeping waiter when the heir has given up", "[fmq]") {
   fmq_lock lock;
-  const int count = rounds(5'000);
+  const int count = rounds(2'000);
   std::barrier round(3);
+  std::atomic<steady_clock::time_point> deadline{};
+  std::atomic<bool> a_returned{false};
   int b_entered = 0;
   std::thread a([&] {
     for (int i = 0; i < count; ++i) {
       round.arrive_and_wait();
-      if (lock.try_lock_for(std::chrono::microseconds(i % 120))) lock.unlock();
+      deadline = steady_clock::now() + 200us;
+      if (lock.try_lock_until(deadline.load())) lock.unlock();
+      a_returned = true;
       round.arrive_and_wait();
     }
   });
   std::thread b([&] {
     for (int i = 0; i < count; ++i) {
       round.arrive_and_wait();
+      await([&] { return lock.waiters() == 1 || a_returned; });
       lock.lock();
       ++b_entered;
       lock.unlock();
@@ -266,13 +278,15 @@ TEST_CASE("a free lock is taken by a sleeping waiter even as another waiter give
     }
   });
   for (int i = 0; i < count; ++i) {
+    a_returned = false;
     lock.lock();
     round.arrive_and_wait();
-    await_waiters(lock, 1);
-    work_for(std::chrono::microseconds(i % 70));
+    await([&] { return lock.waiters() == 2 || a_returned; });
+    await(
+        [&] { return steady_clock::now() >= deadline.load() - std::chrono::microseconds(i % 60); });
     lock.unlock();
     if (lock.try_lock()) {  // ahead of the heir
-      work_for(std::chrono::microseconds(i % 50));
+      work_for(60us);
       lock.unlock();
     }
     round.arrive_and_wait();

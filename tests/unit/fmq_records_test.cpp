@@ -182,35 +182,122 @@ TEST_CASE("the thread that a release let in may destroy the lock", "[fmq]") {
   SUCCEED("the sanitizers saw nothing");
 }
 
-// holder   lock ─ (waits: 1) ─ unlock: somebody waits ····· on its way out
-// waiter   try_lock_for(…) ········· gives up just then
-// main     (gave up) ────────────────── lock ─ unlock ─ destroys the lock
-TEST_CASE("the lock may be destroyed as soon as it was free, whoever waited for it", "[fmq]") {
-  for (int i = 0; i < rounds(4'000); ++i) {
-    auto lock = std::make_unique<fmq_lock>();
-    std::atomic<bool> held{false};
-    std::atomic<bool> waited{false};
-    std::thread holder([&held, &lock = *lock, i] {
-      lock.lock();
-      held = true;
-      await_waiters(lock, 1);
-      work_for(std::chrono::microseconds(i % 40));
-      lock.unlock();
-    });
-    std::thread waiter([&held, &waited, &lock = *lock] {
-      await([&] { return held.load(); });
-      // Again if it gave up before the holder saw it.
-      while (!lock.try_lock_for(30us))
-        if (!lock.is_locked()) break;
-      if (lock.held_by_caller()) lock.unlock();
-      waited = true;
-    });
-    await([&] { return waited.load(); });
-    lock->lock();
-    lock->unlock();
-    lock.reset();
-    holder.join();
-    waiter.join();
-  }
-  SUCCEED("the sanitizers saw nothing");
+// both     outer: lock ─ inner: lock ··· ─ unlock ─ unlock ─ …
+// a, b     outer or inner alone: lock ─ unlock ─ lock ─ unlock ─ …
+TEST_CASE("a thread may hold one lock while it waits for another", "[fmq]") {
+  fmq_lock outer;
+  fmq_lock inner;
+  int outer_holds = 0;
+  int inner_holds = 0;
+  const int count = rounds(2'000);
+  const auto use = [&](bool with_outer, bool with_inner) {
+    for (int i = 0; i < count; ++i) {
+      if (with_outer) {
+        outer.lock();
+        ++outer_holds;
+        outer.yield();
+      }
+      if (with_inner) {
+        inner.lock();
+        ++inner_holds;
+        inner.yield();
+        inner.unlock();
+      }
+      if (with_outer) outer.unlock();
+    }
+  };
+  std::thread both(use, true, true);
+  std::thread both_too(use, true, true);
+  std::thread a(use, true, false);
+  std::thread b(use, false, true);
+  both.join();
+  both_too.join();
+  a.join();
+  b.join();
+  CHECK(outer_holds == 3 * count);
+  CHECK(inner_holds == 3 * count);
+  CHECK(outer.waiters() + inner.waiters() == 0);
+}
+
+namespace {
+
+/// The real platform, but that a thread can be held up where it takes and releases a mutex. For one
+/// lock in one test.
+struct held_up_platform : conch::posix_platform {
+  static inline std::atomic<conch::posix_platform::thread_id> slow_thread{0};
+  static inline std::atomic<bool> about_to_lock{false};
+  static inline std::atomic<bool> may_lock{false};
+  static inline std::atomic<bool> about_to_unlock{false};
+  static inline std::atomic<bool> may_unlock{false};
+  static inline std::atomic<bool> destroyed{false};
+  static inline std::atomic<bool> used_after_destruction{false};
+
+  class mutex {
+  public:
+    mutex() = default;
+    mutex(const mutex&) = delete;
+    mutex& operator=(const mutex&) = delete;
+    ~mutex() { destroyed = true; }
+
+    void lock() noexcept {
+      hold_up(about_to_lock, may_lock);
+      real_.lock();
+    }
+    void unlock() noexcept {
+      hold_up(about_to_unlock, may_unlock);
+      if (destroyed)
+        used_after_destruction = true;
+      else
+        real_.unlock();
+    }
+
+  private:
+    static void hold_up(std::atomic<bool>& here, std::atomic<bool>& may_go_on) {
+      if (slow_thread != this_thread()) return;
+      here = true;
+      await([&] { return may_go_on.load(); });
+    }
+    conch::posix_platform::mutex real_;
+  };
+};
+
+}  // namespace
+
+// holder   lock ─ unlock: somebody waits ········· frees the lock ····················· returns
+// waiter   acquire ······················ interrupted
+// main                                                       lock ─ unlock ─ destroys the lock
+TEST_CASE("the lock may be destroyed once it was free, though the unlock is not over", "[fmq]") {
+  using platform = held_up_platform;
+  using slow_lock = conch::basic_fmq_lock<platform>;
+  auto lock = std::make_unique<slow_lock>();
+  std::atomic<bool> held{false};
+  std::thread holder([&held, &lock = *lock] {
+    lock.lock();
+    held = true;
+    await_waiters(lock, 1);
+    platform::slow_thread = platform::this_thread();
+    lock.unlock();
+  });
+  await([&] { return held.load(); });
+  std::atomic<decltype(&slow_lock::interrupt_handle())> handle{nullptr};
+  std::thread waiter([&handle, &lock = *lock] {
+    handle = &slow_lock::interrupt_handle();
+    (void)lock.lock_interruptible_until(steady_clock::time_point::max());
+  });
+  await([] { return platform::about_to_lock.load(); });
+  slow_lock::interrupt(*handle);
+  waiter.join();
+  platform::may_lock = true;
+  await([] { return platform::about_to_unlock.load(); });
+  lock->lock();
+  lock->unlock();
+  std::thread later([] {
+    // Time for a destructor that would not wait for the unlock; one that does is not seen to.
+    for (int i = 0; i < 1'000; ++i) std::this_thread::yield();
+    platform::may_unlock = true;
+  });
+  lock.reset();
+  holder.join();
+  later.join();
+  CHECK_FALSE(platform::used_after_destruction);
 }
