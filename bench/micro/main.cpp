@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "locks.hpp"
 #include "ratio_reporter.hpp"
+#include "yardsticks.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -45,6 +46,7 @@ int main(int argc, char** argv) {
   arguments.push_back(nullptr);
   benchmark::Initialize(&count, arguments.data());
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
+  conch::bench::add_yardsticks();
   conch::bench::add_benchmarks();
   const sleeping_thread sleeper;
   conch::bench::ratio_reporter reporter;

@@ -387,6 +387,7 @@ private:
     request_.clear();
     waker next;
     if (heir_ == nullptr) {
+      observer_.on_event(lock_event::heir_named);
       heir_ = &schedule_.best(now);
       next = notify(*heir_, wait_state::heir);
     }
@@ -445,10 +446,18 @@ private:
     return true;
   }
 
-  /// The holder was asked, and is inside its share. Lets go of guard_.
+  /// The holder was asked, and is inside its share: it sees to it that somebody watches the time, and
+  /// wakes a waiter if it must. Lets go of guard_.
   void stay(record& self, time_point now) noexcept {
     if (heir_ == nullptr) tenure_.identify(self);
-    leave_guard(now);
+    settle_request(now);
+    waker keeper;
+    if (needs_alarm(now)) {
+      observer_.on_event(lock_event::alarm_passed);
+      keeper = timer_.pass_to(schedule_.last(), alarm_time(now));
+    }
+    guard_.unlock();
+    keeper.wake();
   }
 
   // Watching the holder --------------------------------------------------------------------------
@@ -488,15 +497,19 @@ private:
   /// An heir is awake, and will see to it that the holder, whoever it is, does not stay for ever.
   bool heir_will_look() const noexcept { return tenure_.holder() == nullptr && heir_ != nullptr; }
 
-  /// The drop request stands if and only if the holder is due. While a grant is on its way it need
-  /// not: its claim looks again.
+  /// The drop request stands if the holder is due. While a grant is on its way it need not: its claim
+  /// looks again.
   void settle_request(time_point now) noexcept {
     const bool is_due = !schedule_.empty() && !tenure_.is_on_its_way() && !heir_will_look() &&
                         alarm_time(now) <= now;
-    if (!is_due)
+    if (is_due)
+      ask();
+    else
       request_.clear();
-    else if (request_.raise())
-      observer_.on_event(lock_event::drop_requested);
+  }
+
+  void ask() noexcept {
+    if (request_.raise()) observer_.on_event(lock_event::drop_requested);
   }
 
   bool needs_alarm(time_point now) noexcept {
@@ -505,23 +518,21 @@ private:
   }
 
   /// The caller, about to sleep, takes the timer duty if nobody has it or whoever does will be late.
-  /// It does so too when the holder has been asked already: it may turn out not to be due, and would
-  /// then have to wake somebody.
+  /// It does so too when the holder has been asked already: should it turn out to be at the beginning
+  /// of its share, it need wake nobody.
   void keep_time(record& self, time_point now) noexcept {
     if (needs_alarm(now))
       timer_.take(self, alarm_time(now));
     else if (!timer_.is_kept())
-      timer_.take(self, now + config_.quantum / 2);
+      timer_.take(self, now + schedule_.lead());
   }
 
-  /// Lets go of guard_ by a thread that is not going to wait: an alarm, if it is needed, falls to a
-  /// waiter.
+  /// Lets go of guard_ by a thread that is not going to wait. If nobody watches the time, the holder
+  /// is asked: it looks after that at its next checkpoint, unless it lets go before.
   void leave_guard(time_point now) noexcept {
     settle_request(now);
-    waker keeper;
-    if (needs_alarm(now)) keeper = timer_.pass_to(schedule_.last(), alarm_time(now));
+    if (needs_alarm(now)) ask();
     guard_.unlock();
-    keeper.wake();
   }
 
   // ----------------------------------------------------------------------------------------------
@@ -561,7 +572,7 @@ private:
   fmq::schedule<Platform> schedule_{config_};
   fmq::tenure<Platform> tenure_;
   fmq::timer_duty<Platform> timer_;
-  record* heir_ = nullptr;  // of whom the word's waking bit speaks
+  typename Platform::template plain<record*> heir_{nullptr};  // of whom the word's waking bit speaks
   fmq::lock_id id_;
   [[no_unique_address]] Observer observer_;
 };

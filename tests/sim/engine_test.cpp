@@ -376,6 +376,45 @@ TEST_CASE("a condition may lose no signal, and a wait may end in vain where faul
   CHECK(everything(handover(false), faulty, {.spurious = true}).found);
 }
 
+TEST_CASE("a wait for a semaphore or a token outlives the signals that interrupt it") {
+  constexpr auto patience = std::chrono::microseconds(5);
+  const auto waits = [patience] {
+    sim_platform::semaphore free{0};
+    sim_platform::parker sleeper;
+    const auto poster = spawn([&] { free.release(); });
+    check(free.try_acquire_until(clock::now() + patience), "the semaphore was not acquired");
+    join(poster);
+    const auto deadline = clock::now() + patience;
+    check(!sleeper.park_until(deadline), "a token that nobody left");
+    check(clock::now() >= deadline, "a wait ended before its deadline");
+  };
+  const bounds faulty{.preemptions = 2, .old_values = 0, .faults = 3};
+  CHECK_FALSE(everything(waits, faulty, {.signals = true}).found);
+  sim_platform::semaphore::retries = false;
+  const auto result = everything(waits, faulty, {.signals = true});
+  sim_platform::semaphore::retries = true;
+  REQUIRE(result.found);
+  CHECK(result.found->what == "the semaphore was not acquired");
+}
+
+TEST_CASE("a wake is on its way until its thread runs") {
+  const auto woken = [] {
+    sim_platform::parker sleeper;
+    const auto a = spawn([&] {
+      sleeper.park();
+      check(wakes_on_their_way() == 0, "a wake that has come");
+    });
+    work(std::chrono::microseconds(1));
+    check(wakes_on_their_way() == 0, "a wake before its time");
+    sleeper.unpark().wake();
+    check(wakes_on_their_way() == 1, "no wake");
+    work(std::chrono::microseconds(9));
+    check(wakes_on_their_way() == 0, "a wake that never ends");
+    join(a);
+  };
+  CHECK_FALSE(everything(woken).found);
+}
+
 TEST_CASE("PCT finds a bug of depth three") {
   const scenario sleepy{"sleepy", sleepy_lock};
   const auto how = make_pct(3, 1);

@@ -167,6 +167,9 @@ int run_command(int count, char** arguments) {
   app.add_flag_callback(
       "--silent-parker", [] { conch::sim::sim_platform::parker::publishes = false; },
       "a fault on purpose: an unpark orders nothing");
+  app.add_flag_callback(
+      "--no-retry", [] { conch::sim::sim_platform::semaphore::retries = false; },
+      "a fault on purpose: a signal ends the wait for a semaphore");
   app.add_flag("--list", given.list, "the scenarios' names");
   app.add_flag("--brief", given.brief, "for programs to read; stops at the first failure");
 #if !defined(CONCH_SIM_ONLY)

@@ -38,6 +38,11 @@ public:
     return std::min<duration>(config_.credit_slack, config_.quantum / 8);
   }
 
+  /// How far a holder may get ahead of the first of the waiters without credit.
+  [[nodiscard]] duration lead() const noexcept {
+    return config_.quantum - 2 * (config_.quantum / 8);
+  }
+
   // Waiters --------------------------------------------------------------------------------------
 
   [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
@@ -150,8 +155,6 @@ private:
     return std::max(config_.boost_age,
                     2 * static_cast<std::int64_t>(queue_.size()) * config_.quantum);
   }
-
-  duration lead() const noexcept { return config_.quantum - 2 * (config_.quantum / 8); }
 
   const fmq_config& config_;
   queue queue_{config_.quantum / 8};

@@ -28,7 +28,7 @@ public:
 
   constexpr explicit service_queue(duration level_width) noexcept : level_width_(level_width) {}
 
-  [[nodiscard]] bool empty() const noexcept { return by_age_.first == nullptr; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
   /// Who has waited longest; nullptr where nobody waits.
@@ -45,7 +45,7 @@ public:
   [[nodiscard]] record* last(duration clock) noexcept {
     if (used_ != 0) {
       const auto start = level(clock);
-      const auto highest = 63 - std::countl_zero(std::rotr(used_, static_cast<int>(start % 64)));
+      const auto highest = 63 - std::countl_zero(std::rotr(std::uint64_t{used_}, static_cast<int>(start % 64)));
       return ring_[(start + static_cast<std::uint64_t>(highest)) % 64].last;
     }
     return turn_ != nullptr ? turn_ : credit_.last;
@@ -90,7 +90,7 @@ public:
   void remove(record& r) noexcept {
     leave(r);
     by_age_.template remove<&record::by_age>(r);
-    --size_;
+    size_ = size_ - 1;
   }
 
   /// Calls visit(record, level) for each waiter in service order.
@@ -134,7 +134,7 @@ private:
 
   void arrive(record& r) noexcept {
     by_age_.template push<&record::by_age>(r);
-    ++size_;
+    size_ = size_ + 1;
   }
 
   void enter(record& r, list& queue, std::uint8_t place) noexcept {
@@ -145,7 +145,7 @@ private:
   void enter_level(record& r, duration clock) noexcept {
     const auto at = std::min(level(r.virtual_time), level(clock) + 63) % 64;
     enter(r, ring_[at], static_cast<std::uint8_t>(at));
-    used_ |= std::uint64_t{1} << at;
+    used_ = used_ | std::uint64_t{1} << at;
   }
 
   void leave(record& r) noexcept {
@@ -155,7 +155,7 @@ private:
     } else {
       auto& queue = place == credit_place ? credit_ : ring_[place];
       queue.template remove<&record::by_level>(r);
-      if (place != credit_place && queue.first == nullptr) used_ &= ~(std::uint64_t{1} << place);
+      if (place != credit_place && queue.first == nullptr) used_ = used_ & ~(std::uint64_t{1} << place);
     }
     r.place = record::unqueued;
   }
@@ -164,7 +164,7 @@ private:
     const auto start = level(clock);
     while (used_ != 0) {
       const auto ahead = static_cast<std::uint64_t>(
-          std::countr_zero(std::rotr(used_, static_cast<int>(start % 64))));
+          std::countr_zero(std::rotr(std::uint64_t{used_}, static_cast<int>(start % 64))));
       record* first = ring_[(start + ahead) % 64].first;
       if (ahead == 63 || level(first->virtual_time) <= start + ahead) return first;
       leave(*first);  // it was past the ring's end when it came
@@ -174,12 +174,12 @@ private:
   }
 
   duration level_width_;
-  std::uint64_t used_ = 0;
+  typename Platform::template plain<std::uint64_t> used_{0};
   std::array<list, 64> ring_{};
   list credit_;
   record* turn_ = nullptr;
   list by_age_;
-  std::size_t size_ = 0;
+  typename Platform::template plain<std::size_t> size_{0};
 };
 
 }  // namespace conch::fmq

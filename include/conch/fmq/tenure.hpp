@@ -48,8 +48,8 @@ public:
   }
 
 private:
-  record* holder_ = nullptr;
-  bool on_its_way_ = false;
+  typename Platform::template plain<record*> holder_{nullptr};
+  typename Platform::template plain<bool> on_its_way_{false};
   bool for_its_age_ = false;
   time_point protected_until_{};
 };

@@ -47,7 +47,7 @@ public:
   }
 
 private:
-  record* keeper_ = nullptr;
+  typename Platform::template plain<record*> keeper_{nullptr};
   time_point alarm_{};
 };
 

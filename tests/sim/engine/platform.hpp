@@ -187,6 +187,7 @@ struct sim_platform {
       return *this;
     }
     operator T() const noexcept { return read(); }  // NOLINT: as a T
+    T operator->() const noexcept requires std::is_pointer_v<T> { return read(); }
 
     friend bool operator==(const plain& a, const T& b) noexcept requires std::is_class_v<T> {
       return a.read() == b;
@@ -219,7 +220,7 @@ struct sim_platform {
       if (owner_ == this_thread()) engine::stop("a mutex was locked again by its owner");
       while (owner_ != 0) {
         waiting_.push_back(engine::self());
-        engine::sleep(engine::awaits::mutex, this, nullptr, false);
+        engine::sleep(engine::awaits::mutex, this, nullptr);
       }
       take();
     }
@@ -288,7 +289,7 @@ struct sim_platform {
       engine::point(engine::operation::wait, this, life_);
       m.release();
       waiting_.push_back(engine::self());
-      if (!engine::sleep(engine::awaits::condition, this, deadline, true)) {
+      if (engine::sleep(engine::awaits::condition, this, deadline) != engine::sleep_end::woken) {
         if (life_.over()) engine::stop("a condition was destroyed with a waiter in it");
         std::erase(waiting_, engine::self());
       }
@@ -329,6 +330,9 @@ struct sim_platform {
       return static_cast<int>(count_);
     }
 
+    /// Off, a signal ends a wait: a fault for the tests of the tests.
+    static inline bool retries = true;
+
   private:
     bool take() noexcept {
       if (count_ == 0) return false;
@@ -341,8 +345,9 @@ struct sim_platform {
       while (!take()) {
         if (deadline != nullptr && *deadline <= now()) return false;
         waiting_.push_back(engine::self());
-        engine::sleep(engine::awaits::semaphore, this, deadline, false);
+        const auto end = engine::sleep(engine::awaits::semaphore, this, deadline);
         std::erase(waiting_, engine::self());
+        if (end == engine::sleep_end::interrupted && !retries) return false;
       }
       return true;
     }
@@ -398,8 +403,10 @@ struct sim_platform {
       thread_ = engine::self();
       asleep_ = !token_;
       if (asleep_)
-        while (engine::sleep(engine::awaits::token, this, deadline, true) && !token_) {
-          // A wake-up that was meant for an earlier sleep.
+        while (engine::sleep(engine::awaits::token, this, deadline) !=
+                   engine::sleep_end::by_itself &&
+               !token_) {
+          // A signal, or a wake-up that was meant for an earlier sleep.
         }
       asleep_ = false;
       if (!std::exchange(token_, false)) return false;

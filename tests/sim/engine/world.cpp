@@ -89,6 +89,8 @@ struct world {
   std::uint64_t timed = 0;     // not runnable before their deadline
   std::uint64_t spinning = 0;  // likewise, but a changed value ends it
   std::uint64_t waking = 0;    // likewise: woken, and late
+  std::uint64_t on_their_way =
+      0;  // woken from a condition, semaphore or parker, and not yet running
 
   std::deque<location> locations;
   std::size_t locations_used = 0;
@@ -374,7 +376,7 @@ void begin_run(const machine& where, scheduler& decides, bool with_trace) {
   w.now = time_point(std::chrono::hours(1));
   w.era = 0;
   w.count = w.current = 0;
-  w.runnable = w.timed = w.spinning = w.waking = 0;
+  w.runnable = w.timed = w.spinning = w.waking = w.on_their_way = 0;
   w.locations_used = 0;
   w.fences = {};
   w.quiet.clear();
@@ -482,6 +484,8 @@ bool running() noexcept { return w.in_run; }
 unsigned spinners() { return static_cast<unsigned>(std::popcount(w.spinning)); }
 
 std::uint64_t wakes() { return w.wakes; }
+
+unsigned wakes_on_their_way() { return static_cast<unsigned>(std::popcount(w.on_their_way)); }
 
 std::int64_t live_objects() noexcept { return life::count; }
 
@@ -681,16 +685,20 @@ void release_clock(vector_clock& into) noexcept {
   ++me().clock[w.current];
 }
 
-bool sleep(awaits what, const void* object, const time_point* deadline,
-           bool may_end_in_vain) noexcept {
+sleep_end sleep(awaits what, const void* object, const time_point* deadline) noexcept {
   if (!fiber_runs()) stop("a wait outside of a run");
   auto& self = me();
   self.what = what;
   self.object = object;
   self.woken = false;
-  const bool in_vain = may_end_in_vain && spurious();
+  // A mutex hides both; the wait for a semaphore or a futex is a system call, which ends in EINTR.
+  const bool in_vain = (what == awaits::condition || what == awaits::token) && spurious();
+  const bool interrupted = !in_vain && w.model.signals &&
+                           (what == awaits::semaphore || what == awaits::token) &&
+                           choose(choice::fault, 2) != 0;
   if (w.tracing && in_vain) add_row("(a wait that ends in vain)");
-  if (!in_vain && (deadline == nullptr || *deadline > w.now)) {
+  if (w.tracing && interrupted) add_row("(a signal: EINTR)");
+  if (!in_vain && !interrupted && (deadline == nullptr || *deadline > w.now)) {
     w.runnable &= ~bit(w.current);
     if (deadline != nullptr) {
       auto late = duration::zero();
@@ -702,14 +710,19 @@ bool sleep(awaits what, const void* object, const time_point* deadline,
   run_another();
   self.what = awaits::nothing;
   self.object = nullptr;
+  w.on_their_way &= ~bit(w.current);
+  if (interrupted) return sleep_end::interrupted;
   if (w.tracing) add_row(self.woken ? "(woken)" : "(wakes by itself)");
-  return self.woken;
+  return self.woken ? sleep_end::woken : sleep_end::by_itself;
 }
 
 void wake(unsigned thread, bool late) noexcept {
   if (!fiber_runs()) return;
   w.tasks[thread].woken = true;
-  if (late) ++w.wakes;
+  if (late) {
+    ++w.wakes;
+    w.on_their_way |= bit(thread);
+  }
   if (((w.runnable | w.waking) & bit(thread)) != 0) return;
   auto delay = duration::zero();
   if (late && w.model.wake_latency > duration::zero())

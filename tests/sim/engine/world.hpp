@@ -45,6 +45,7 @@ struct machine {
   duration wake_latency{};         ///< what it may take on top of that
   duration timer_lateness{};       ///< how late a timeout may come
   bool spurious = false;           ///< waits may end, weak compare-and-swaps fail, in vain
+  bool signals = false;            ///< a signal may interrupt a sleep: EINTR
   std::uint64_t steps_without_progress = 100'000;  ///< how many of them are a livelock
 };
 
@@ -99,6 +100,8 @@ void stall_somewhere(duration time);
 unsigned spinners();
 /// How many sleepers have been woken, in conditions, semaphores and parkers.
 std::uint64_t wakes();
+/// How many of those have not run since.
+unsigned wakes_on_their_way();
 /// Whether a run is going on.
 bool running() noexcept;
 /// How many of the platform's objects live; for leaks.
@@ -243,10 +246,15 @@ void write_plain(access_log& log, const void* object) noexcept;
 void acquire_clock(const vector_clock& from) noexcept;
 void release_clock(vector_clock& into) noexcept;
 
-/// Puts the caller to sleep. True if it was woken, false if the deadline came or the sleep ended in
-/// vain.
-bool sleep(awaits what, const void* object, const time_point* deadline,
-           bool may_end_in_vain) noexcept;
+/// How a sleep ended.
+enum class sleep_end : unsigned char {
+  woken,
+  by_itself,    ///< the deadline came, or the wait ended in vain
+  interrupted,  ///< by a signal, in the system calls that signals interrupt: EINTR
+};
+
+/// Puts the caller to sleep.
+sleep_end sleep(awaits what, const void* object, const time_point* deadline) noexcept;
 /// Wakes a thread that sleeps. `late` allows the machine's wake latency.
 void wake(unsigned thread, bool late) noexcept;
 [[nodiscard]] bool sleeps_in(unsigned thread, const void* object) noexcept;

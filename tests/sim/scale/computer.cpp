@@ -230,7 +230,7 @@ bool computer::sleep(const void* object, reason why, time_point deadline) {
 void computer::wake(thread sleeper, const void* object) {
   auto& other = tasks_[sleeper];
   if (other.sleeps_in != object) return;
-  spend(costs_.wake_call);
+  spend(idle_ != 0 ? costs_.wake_call_to_idle : costs_.wake_call);
   if (other.sleeps_in != object) return;  // its deadline has come meanwhile
   other.woken = true;
   if (other.asleep) make_ready(sleeper);

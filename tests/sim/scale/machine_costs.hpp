@@ -15,8 +15,9 @@ struct cost_range {
 
 /// What things cost on the simulated machine: all of the model's figures of time.
 ///
-/// "Measured" is a figure of one machine with two cores, an AMD EPYC under Debian 12. "Fitted" was
-/// chosen so that the model gives a measured figure back. "Assumed" is neither: a usual value.
+/// "Measured" is what `conch-bench --benchmark_filter=machine` printed on one machine with two cores,
+/// an AMD EPYC under Debian 12 in a virtual machine. "Fitted" was chosen so that the model gives a
+/// measured figure back. "Assumed" is neither: a usual value.
 struct machine_costs {
   /// A line of the cache that another core has written last, or has too when one is written.
   /// Measured: a handoff between two spinning threads, one way.
@@ -25,22 +26,26 @@ struct machine_costs {
   /// lock and unlock, of one each. Other loads and stores of such a line are free.
   duration modify{2};
   /// Measured.
-  duration clock_read{22};
-  /// One turn of a spin loop. Assumed.
-  duration relax{40};
-  /// From a wake of a thread, futex or socket, until it runs on a core that was idle. Measured.
-  cost_range wake_from_idle{duration(14'000), duration(17'000)};
-  /// A core leaves one thread for another, with what the second misses in the cache. Assumed.
-  duration context_switch{1'000};
-  /// Any system call, in its caller. Assumed.
-  duration system_call{300};
-  /// What waking one sleeper costs the waker on top of the call. Assumed.
-  duration wake_call{700};
+  duration clock_read{24};
+  /// One turn of a spin loop. Measured.
+  duration relax{25};
+  /// From the end of the call that wakes a thread until it runs on a core that was idle. Measured: 20.1
+  /// µs from the beginning of the call.
+  cost_range wake_from_idle{duration(12'000), duration(15'000)};
+  /// A core leaves one thread for another. Fitted, with wake_call: a wake, a wait and a switch of two
+  /// threads that share a core take 1.94 µs.
+  duration context_switch{1'200};
+  /// Any system call, in its caller. Measured.
+  duration system_call{170};
+  /// What waking one sleeper costs the waker on top of the call, where no core is idle.
+  duration wake_call{400};
+  /// The same where the waker has to rouse an idle core. Measured.
+  duration wake_call_to_idle{6'300};
   /// The send of a message over the loopback, whose way to the receiver is the sender's work.
-  /// Fitted, with the next: a round trip of the echo without hogs takes 19 µs on one core, which is
-  /// never idle, and 47 µs on more, where each of its two wakes finds an idle core. Measured were
-  /// about 18 µs beside a CPU that is kept busy, and about 52 µs without.
-  duration network_send{7'200};
+  /// Fitted, with the next: a round trip of the echo without hogs takes 17 µs on one core, which is
+  /// never idle, and 53 µs on more, where each of its two wakes finds an idle core. Measured were
+  /// about 18 µs beside a CPU that is kept busy, and about 53 µs without.
+  duration network_send{5'600};
   /// The receipt of a message that has come.
   duration network_receive{1'000};
   /// How late a sleep with a deadline ends. Linux's default for ordinary threads.

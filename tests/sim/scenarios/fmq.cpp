@@ -32,7 +32,7 @@ constexpr machine one_cpu{.relax = relaxed_for};
 constexpr machine two_cpus{.cpus = 2, .relax = relaxed_for};
 
 constexpr machine with_faults(machine where) {
-  where.spurious = true;
+  where.spurious = where.signals = true;
   where.timer_lateness = 2us;
   where.wake_latency = 3us;
   return where;
@@ -41,16 +41,23 @@ constexpr machine with_faults(machine where) {
 constexpr duration late = 30us;  // what a timed acquire may take beyond its deadline, at the most
 
 /// A waiter that can only be ended by an interrupt, which comes at any moment, also just before the
-/// sleep.
+/// sleep; and it ends then, not at some alarm.
 void interrupted() {
   shared_lock shared(small_times);
+  constexpr duration at_once = 4us;  // a late wake and a spin
+  time_point killed{};
   shared.lock.lock();
   const auto waiter = spawn(
       [&] {
         auto& handle = fmq_lock::interrupt_handle();
-        const auto killer = spawn([&] { fmq_lock::interrupt(handle); }, "interrupter");
+        const auto kill = [&] {
+          killed = clock::now();
+          fmq_lock::interrupt(handle);
+        };
+        const auto killer = spawn(kill, "interrupter");
         const auto end = shared.lock.lock_interruptible_until(time_point::max());
         check(end == acquire_result::interrupted, "acquired a lock that was held");
+        check(clock::now() <= killed + at_once, "a wait went on after its interrupt");
         join(killer);
       },
       "waiter");
@@ -317,7 +324,7 @@ void exit_after_unlock() {
 
 void add_for(scenarios& all, const std::string& cpus, const machine& where) {
   const std::vector<bounds> one{{0, 0, 0}, {1, 1, 0}};
-  const std::vector<bounds> two{{0, 0, 0}, {1, 1, 0}, {2, 0, 0}};
+  const std::vector<bounds> two{{0, 0, 0}, {1, 1, 0}, {2, 0, 0}, {3, 0, 0}};
   const auto add = [&](const std::string& name, void (*body)(), const std::vector<bounds>& small,
                        std::uint64_t random) {
     all.push_back({"fmq_lock/" + name + cpus, body, where, small, random / 2});
@@ -341,7 +348,7 @@ void add_for(scenarios& all, const std::string& cpus, const machine& where) {
 }  // namespace
 
 void add_fmq_scenarios(scenarios& all) {
-  const std::vector<bounds> small{{0, 0, 0}, {1, 1, 1}, {2, 0, 0}};
+  const std::vector<bounds> small{{0, 0, 0}, {1, 1, 1}, {2, 0, 0}, {3, 0, 0}};
   add_common(all, "fmq_lock", make, one_cpu, 10us, late, small, 40'000);
   add_common(all, "fmq_lock-2cpus", make, two_cpus, 10us, late, {{0, 0, 0}, {1, 0, 0}}, 30'000);
   add_common(all, "fmq_lock-late", make, with_faults(two_cpus), 10us, late, {}, 30'000);

@@ -248,7 +248,7 @@ void add_common(scenarios& all, const std::string& name, Make make, const machin
                 duration unit, duration late, const std::vector<bounds>& small,
                 std::uint64_t random) {
   auto faulty = where;
-  faulty.spurious = true;
+  faulty.spurious = faulty.signals = true;
   all.push_back({name + "/two", [=] { mixed(make, 2, 1, unit, late); }, where, small, random});
   all.push_back({name + "/three", [=] { mixed(make, 3, 2, unit, late); }, faulty, {}, random});
   all.push_back({name + "/four", [=] { mixed(make, 4, 3, unit, late); }, faulty, {}, random});

@@ -16,7 +16,7 @@ template <class Semaphore>
 void add(scenarios& all, const std::string& name) {
   add_common(
       all, name, [] { return std::make_unique<guarded<basic_tick_gil<Semaphore>>>(1); }, {}, 10us,
-      {}, {{0, 0, 0}, {1, 1, 1}, {2, 0, 0}}, 20'000);
+      {}, {{0, 0, 0}, {1, 1, 1}, {2, 0, 0}, {3, 0, 0}}, 20'000);
 }
 
 /// Every check_interval + 1 ticks, and only then, the lock is let go of; a waiter that is woken may
