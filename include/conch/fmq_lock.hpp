@@ -572,7 +572,8 @@ private:
   fmq::schedule<Platform> schedule_{config_};
   fmq::tenure<Platform> tenure_;
   fmq::timer_duty<Platform> timer_;
-  typename Platform::template plain<record*> heir_{nullptr};  // of whom the word's waking bit speaks
+  typename Platform::template plain<record*> heir_{
+      nullptr};  // of whom the word's waking bit speaks
   fmq::lock_id id_;
   [[no_unique_address]] Observer observer_;
 };

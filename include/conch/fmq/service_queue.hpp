@@ -45,7 +45,8 @@ public:
   [[nodiscard]] record* last(duration clock) noexcept {
     if (used_ != 0) {
       const auto start = level(clock);
-      const auto highest = 63 - std::countl_zero(std::rotr(std::uint64_t{used_}, static_cast<int>(start % 64)));
+      const auto highest =
+          63 - std::countl_zero(std::rotr(std::uint64_t{used_}, static_cast<int>(start % 64)));
       return ring_[(start + static_cast<std::uint64_t>(highest)) % 64].last;
     }
     return turn_ != nullptr ? turn_ : credit_.last;
@@ -155,7 +156,8 @@ private:
     } else {
       auto& queue = place == credit_place ? credit_ : ring_[place];
       queue.template remove<&record::by_level>(r);
-      if (place != credit_place && queue.first == nullptr) used_ = used_ & ~(std::uint64_t{1} << place);
+      if (place != credit_place && queue.first == nullptr)
+        used_ = used_ & ~(std::uint64_t{1} << place);
     }
     r.place = record::unqueued;
   }
