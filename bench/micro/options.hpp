@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace conch::bench {
+
+/// How much time goes into what.
+struct pace {
+  /// Rounds of each row, in each of which every lock is measured once.
+  unsigned rounds = 3;
+  double uncontended_seconds = 0.05;
+  std::chrono::milliseconds contended{125};  ///< of few threads, for each of two measurements
+  std::chrono::milliseconds handoffs{150};
+  std::chrono::milliseconds passing{100};
+  std::chrono::milliseconds counting_futex_calls{40};
+
+  /// Many threads on few CPUs need longer till all have had their turns.
+  [[nodiscard]] std::chrono::milliseconds contended_by(unsigned threads) const noexcept {
+    return contended + contended * threads / 32;
+  }
+
+  static pace quick();
+};
+
+/// The command line. What is not for this program is for Google Benchmark.
+struct options {
+  bool help = false;
+  bool list_only = false;
+  std::string error;  ///< empty if the options of this program are right
+  bench::pace pace;
+  std::string json;  ///< where Google Benchmark is to write; empty if nowhere
+  std::vector<char*> for_google_benchmark;
+};
+
+options parse(int argc, char** argv);
+
+/// What --help prints.
+std::string help_text();
+
+}  // namespace conch::bench
