@@ -103,14 +103,13 @@ waits measure_waits(const contention& plan, std::chrono::nanoseconds time) {
     auto& own = records[number];
     std::uint64_t state = number;
     while (!threads.must_end()) {
-      const bool counts = threads.being_measured();
       const auto asked = clock::now();
       shared.lock.lock();
       const auto acquired = clock::now();
       shared.work_inside(inside);
       shared.lock.unlock();
       const auto released = clock::now();
-      if (counts) {
+      if (threads.warmed_up()) {  // also one who has waited since before, or until after the end
         own.waits.record(acquired - asked);
         own.held += released - acquired;
       }

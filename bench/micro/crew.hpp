@@ -38,10 +38,10 @@ public:
 
   void end() { go_on_to(over); }
 
-  // Relaxed, in both: they only have to be seen in time, and what a thread has recorded is read
+  // Relaxed, below: they only have to be seen in time, and what a thread has recorded is read
   // when it has been joined.
-  [[nodiscard]] bool being_measured() const noexcept {
-    return phase_.load(std::memory_order_relaxed) == measured;
+  [[nodiscard]] bool warmed_up() const noexcept {
+    return phase_.load(std::memory_order_relaxed) >= measured;
   }
   [[nodiscard]] bool must_end() const noexcept {
     return phase_.load(std::memory_order_relaxed) == over;

@@ -57,7 +57,7 @@ lab::latency_histogram measure_handoffs(const handoff& plan, std::chrono::nanose
       shared->waiting.fetch_add(1, std::memory_order_release);
       shared->shared.lock.lock();
       const auto acquired = clock::now();
-      if (threads.being_measured() && shared->released != clock::time_point{})
+      if (shared->acquisitions != 0 && threads.warmed_up() && !threads.must_end())
         shared->handoffs.record(acquired - shared->released);
       const auto turn = ++shared->acquisitions;
       shared->waiting.fetch_sub(1, std::memory_order_relaxed);
@@ -69,7 +69,11 @@ lab::latency_histogram measure_handoffs(const handoff& plan, std::chrono::nanose
     }
   });
   threads.begin();
-  wait_for(time);
+  const auto first = shared->turn.load(std::memory_order_relaxed);
+  for (int longer = 0; longer < 10; ++longer) {  // for a lock that takes very long
+    wait_for(time);
+    if (shared->turn.load(std::memory_order_relaxed) != first || interrupted()) break;
+  }
   threads.end();
   threads.join();
   return shared->handoffs;

@@ -7,6 +7,7 @@
 #include "interruption.hpp"
 #include "locks.hpp"
 #include "process_counters.hpp"
+#include "results.hpp"
 
 #include <fmt/format.h>
 
@@ -62,12 +63,14 @@ void report(state& run, const waits& measured) {
   const auto nanoseconds_of = [&](double share) {
     return static_cast<double>(measured.all.quantile(share).count());
   };
-  const auto [least, most] = std::minmax_element(measured.longest.begin(), measured.longest.end());
+  const auto most = std::max_element(measured.longest.begin(), measured.longest.end());
+  std::vector<double> longest;
+  for (const auto wait : measured.longest) longest.push_back(static_cast<double>(wait.count()));
   run.counters[figure::wait_p50] = nanoseconds_of(0.5);
   run.counters[figure::wait_p99] = nanoseconds_of(0.99);
   run.counters[figure::wait_p999] = nanoseconds_of(0.999);
   run.counters[figure::longest_wait] = static_cast<double>(most->count());
-  run.counters[figure::least_longest_wait] = static_cast<double>(least->count());
+  run.counters[figure::median_longest_wait] = median_of(longest);
   run.counters[figure::longest_waiter] = static_cast<double>(most - measured.longest.begin());
   run.counters[figure::jain_hold_time] = lab::jain_index(measured.held);
 }
@@ -136,7 +139,9 @@ row timed(const std::string& name, void (*measured_lock::*what)(state&), double 
             if (function == nullptr) return body;
             body = [function](state& run, unsigned) {
               if (interrupted()) return run.SkipWithError(interrupted_error);
+              const auto begin = process_counters::now();
               function(run);
+              run.counters[figure::others] = cpus_of_others(begin, process_counters::now());
             };
             return body;
           }};

@@ -53,8 +53,10 @@ void matrix_reporter::remember(const Run& one) {
     return;
   }
   const auto parsed = benchmark_name::parse(name);
-  const auto in_seconds = benchmark::GetTimeUnitMultiplier(one.time_unit);
-  measured_.add(parsed, figure::time, one.GetAdjustedRealTime() / in_seconds);
+  // What one thread does alone is measured in its CPU time, whatever else the machine does.
+  const bool by_hand = !one.run_name.time_type.empty();
+  const auto time = by_hand ? one.GetAdjustedRealTime() : one.GetAdjustedCPUTime();
+  measured_.add(parsed, figure::time, time / benchmark::GetTimeUnitMultiplier(one.time_unit));
   for (const auto& [figure, counter] : one.counters) measured_.add(parsed, figure, counter.value);
 }
 

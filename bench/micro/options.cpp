@@ -29,7 +29,7 @@ pace pace::quick() {
   using std::chrono::milliseconds;
   return {.rounds = 1,
           .uncontended_seconds = 0.02,
-          .contended = milliseconds(30),
+          .contended = milliseconds(25),
           .handoffs = milliseconds(50),
           .passing = milliseconds(30),
           .counting_futex_calls = milliseconds(15)};

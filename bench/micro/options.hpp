@@ -12,7 +12,7 @@ struct pace {
   /// Rounds of each row, in each of which every lock is measured once.
   unsigned rounds = 3;
   double uncontended_seconds = 0.05;
-  std::chrono::milliseconds contended{125};  ///< of few threads, for each of two measurements
+  std::chrono::milliseconds contended{110};  ///< of few threads, for each of two measurements
   std::chrono::milliseconds handoffs{150};
   std::chrono::milliseconds passing{100};
   std::chrono::milliseconds counting_futex_calls{40};

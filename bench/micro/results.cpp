@@ -5,15 +5,11 @@
 
 namespace conch::bench {
 
-namespace {
-
 double median_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const auto half = values.size() / 2;
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
-
-}  // namespace
 
 benchmark_name benchmark_name::parse(const std::string& name) {
   const auto slash = name.rfind('/');

@@ -61,14 +61,14 @@ bool is(const std::string& row, const char* kind) { return row.starts_with(kind)
 
 bool is_shared(const std::string& row) { return is(row, "contended/") || is(row, "saturated/"); }
 
-unsigned threads_of(const std::string& contended_row) {
-  return static_cast<unsigned>(std::stoul(contended_row.substr(contended_row.rfind(':') + 1)));
+/// The number of threads or waiters at the end of a row's name.
+unsigned count_of(const std::string& row) {
+  return static_cast<unsigned>(std::stoul(row.substr(row.rfind(':') + 1)));
 }
 
 }  // namespace
 
 std::string ratio_table(const results& measured) {
-  if (measured.rows().empty()) return {};
   const auto locks = measured_locks(measured);
   std::vector<std::string> titles{"", "std::\nmutex"};
   for (const auto& lock : locks)
@@ -76,6 +76,7 @@ std::string ratio_table(const results& measured) {
   titles.emplace_back("others");
   text_table table(titles);
   for (const auto& row : measured.rows()) {
+    if (is(row, "pass/")) continue;  // an unfair lock is not made for it, and no measure of others
     std::vector<std::string> cells{row, time_of(measured.median(row, baseline, figure::time))};
     for (const auto& lock : locks)
       if (lock != baseline)
@@ -83,45 +84,61 @@ std::string ratio_table(const results& measured) {
     cells.push_back(number(measured.greatest(row, figure::others)));
     table.add(cells);
   }
+  if (table.empty()) return {};
   return "Time of std::mutex, and that time ÷ the lock's: above 1, the lock is faster\n" +
          table.text() +
          "others: CPUs that other programs kept busy, at most; where it is not near 0, a figure "
          "says little\n";
 }
 
-std::string handoff_table(const results& measured) {
-  constexpr auto least = "queue/waiters:4";
-  constexpr auto most = "queue/waiters:1024";
+namespace {
+
+/// The rows of one kind in microseconds, and how much longer it takes with the most waiters than
+/// with the fewest.
+void add_times(text_table& table, const results& measured, const std::string& kind) {
   const auto locks = measured_locks(measured);
-  std::vector<std::string> titles{"µs"};
-  for (const auto& lock : locks) titles.push_back(title_of(lock));
-  text_table table(titles);
-  bool empty = true;
-  for (const auto& row : measured.rows()) {
-    if (!is(row, "queue/")) continue;
+  std::vector<std::string> rows;
+  for (const auto& row : measured.rows())
+    if (row.starts_with(kind + "/")) rows.push_back(row);
+  for (const auto& row : rows) {
     std::vector<std::string> cells{row};
     for (const auto& lock : locks)
       cells.push_back(number(scaled(measured.median(row, lock, figure::time), 1e6)));
     table.add(cells);
-    empty = false;
   }
-  if (empty) return {};
-  std::vector<std::string> quotients{"1,024 waiters ÷ 4"};
+  if (rows.size() < 2) return;
+  std::vector<std::string> cells{
+      fmt::format("{}: {} ÷ {}", kind, count_of(rows.back()), count_of(rows.front()))};
   for (const auto& lock : locks) {
-    const auto few = measured.median(least, lock, figure::time);
-    const auto many = measured.median(most, lock, figure::time);
-    quotients.push_back(number(few && many ? cell_value(*many / *few) : std::nullopt));
+    const auto few = measured.median(rows.front(), lock, figure::time);
+    const auto many = measured.median(rows.back(), lock, figure::time);
+    cells.push_back(number(few && many ? cell_value(*many / *few) : std::nullopt));
   }
-  table.add(quotients);
-  return "\nHandoff between threads that slept: from before unlock() until lock() has returned\n" +
-         table.text();
+  table.add(cells);
+}
+
+}  // namespace
+
+std::string handoff_table(const results& measured) {
+  std::vector<std::string> titles{"µs"};
+  for (const auto& lock : measured_locks(measured)) titles.push_back(title_of(lock));
+  text_table table(titles);
+  add_times(table, measured, "queue");
+  add_times(table, measured, "pass");
+  if (table.empty()) return {};
+  return fmt::format(
+      "\nqueue: handoff between threads that sleep, from before unlock() until lock() has "
+      "returned\n"
+      "pass:  from one change of the holder to the next, where each that gets the lock lets it "
+      "pass "
+      "on\n{}",
+      table.text());
 }
 
 std::string fairness_table(const results& measured) {
   text_table table({"", "", "Jain\nacq.", "Jain\nhold", "wait\np50", "wait\np99", "wait\np99.9",
-                    "longest\nwait", "least\nlongest", "switches\nper acq.",
+                    "longest\nwait", "median\nlongest", "switches\nper acq.",
                     "futex calls\nper acq."});
-  bool empty = true;
   for (const auto& row : measured.rows()) {
     if (!is_shared(row)) continue;
     for (const auto* const lock : {baseline, own}) {
@@ -131,15 +148,14 @@ std::string fairness_table(const results& measured) {
       table.add({row, lock, number(value(figure::jain_acquisitions)),
                  number(value(figure::jain_hold_time)), time(figure::wait_p50),
                  time(figure::wait_p99), time(figure::wait_p999), time(figure::longest_wait),
-                 time(figure::least_longest_wait), number(value(figure::context_switches)),
+                 time(figure::median_longest_wait), number(value(figure::context_switches)),
                  number(value(figure::futex_calls))});
-      empty = false;
     }
   }
-  if (empty) return {};
+  if (table.empty()) return {};
   return "\nFairness: Jain's index over the threads' acquisitions and hold times (1: all have the "
-         "same); each\nacquisition's wait; the longest one of all threads, and of the thread whose "
-         "longest is the least\n" +
+         "same); each\nacquisition's wait; the longest wait of all threads, and the median of each "
+         "thread's longest\n" +
          table.text();
 }
 
@@ -173,7 +189,7 @@ void add_line(text_table& table, const std::string& what, const worst& found) {
 std::string worst_of_fmq_lock(const results& measured) {
   std::vector<std::string> rows;
   for (const auto& row : measured.rows())
-    if (is(row, "contended/") && threads_of(row) >= 2 && threads_of(row) <= 16) rows.push_back(row);
+    if (is(row, "contended/") && count_of(row) >= 2 && count_of(row) <= 16) rows.push_back(row);
 
   // Both bounds, and which way is worse, as numbers that grow with how well it went.
   const auto least = [&](double bound, auto figure_of) {
@@ -192,23 +208,20 @@ std::string worst_of_fmq_lock(const results& measured) {
   };
 
   text_table table({"fmq_lock, 2 to 16 threads", "worst", "in bounds", "where"});
-  bool empty = true;
   for (const auto& lock : measured_locks(measured)) {
     if (lock == own) continue;
     const auto found = least(1.0, [&](const std::string& row) {
       return measured.quotient(row, lock, own, figure::time);
     });
     add_line(table, fmt::format("throughput ÷ {} >= 1", lock), found);
-    empty = empty && !found.value;
   }
-  if (empty) return {};
   add_line(table, "Jain over acquisitions >= 0.95", least(0.95, [&](const std::string& row) {
              return measured.median(row, own, figure::jain_acquisitions);
            }));
   add_line(table, "longest wait ÷ std::mutex's <= 2", most(2.0, [&](const std::string& row) {
              return measured.quotient(row, own, baseline, figure::longest_wait);
            }));
-  return fmt::format("\n{}", table.text());
+  return table.empty() ? std::string() : fmt::format("\n{}", table.text());
 }
 
 std::string missing_locks() {

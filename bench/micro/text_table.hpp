@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace conch::bench {
@@ -13,6 +14,8 @@ public:
   explicit text_table(const std::vector<std::string>& titles);
 
   void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  /// Whether it has nothing but titles.
+  [[nodiscard]] bool empty() const noexcept { return rows_.size() == 2; }
   [[nodiscard]] std::string text() const;
 
 private:
