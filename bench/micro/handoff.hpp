@@ -69,11 +69,13 @@ lab::latency_histogram measure_handoffs(const handoff& plan, std::chrono::nanose
     }
   });
   threads.begin();
+  // Some locks take very long in a long queue.
+  constexpr std::uint32_t enough = 20;
   const auto first = shared->turn.load(std::memory_order_relaxed);
-  for (int longer = 0; longer < 10; ++longer) {  // for a lock that takes very long
+  const auto handed_over = [&] { return shared->turn.load(std::memory_order_relaxed) - first; };
+  wait_for(time);
+  for (int longer = 1; longer < 10 && handed_over() < enough && !interrupted(); ++longer)
     wait_for(time);
-    if (shared->turn.load(std::memory_order_relaxed) != first || interrupted()) break;
-  }
   threads.end();
   threads.join();
   return shared->handoffs;

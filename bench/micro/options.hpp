@@ -12,14 +12,14 @@ struct pace {
   /// Rounds of each row, in each of which every lock is measured once.
   unsigned rounds = 3;
   double uncontended_seconds = 0.05;
-  std::chrono::milliseconds contended{110};  ///< of few threads, for each of two measurements
+  std::chrono::milliseconds contended{100};  ///< of few threads, for each of two measurements
   std::chrono::milliseconds handoffs{150};
   std::chrono::milliseconds passing{100};
   std::chrono::milliseconds counting_futex_calls{40};
 
   /// Many threads on few CPUs need longer till all have had their turns.
   [[nodiscard]] std::chrono::milliseconds contended_by(unsigned threads) const noexcept {
-    return contended + contended * threads / 32;
+    return contended + contended * threads / 16;
   }
 
   static pace quick();
