@@ -20,9 +20,9 @@
 #include <string_view>
 #include <thread>
 
-namespace {
+namespace conch::bench {
 
-using namespace conch;
+namespace {
 
 constexpr int usage_status = 2;
 constexpr int interrupted_status = 130;
@@ -52,12 +52,12 @@ int complain(std::string_view what, int status) {
 /// Says where and by what is measured, to the reader and in the JSON.
 void introduce() {
   const auto context = lab::look_around();
-  const auto& speed = bench::machine_speed();
+  const auto& speed = machine_speed();
   lab::print(fmt::format("conch-bench: {}, {} CPUs, {}; {}; commit {}\n", context.machine,
                          context.cpus, context.kernel, context.compiler, context.commit) +
              fmt::format("one step of work takes {:.2f} ns, a look at the clock {:.0f} ns\n",
                          speed.step.count(), speed.clock_read.count()) +
-             bench::missing_locks());
+             missing_locks());
   benchmark::AddCustomContext("machine", context.machine);
   benchmark::AddCustomContext("cpus", std::to_string(context.cpus));
   benchmark::AddCustomContext("kernel", context.kernel);
@@ -65,20 +65,20 @@ void introduce() {
   benchmark::AddCustomContext("commit", context.commit);
 }
 
-void print_tables(const bench::results& measured) {
-  lab::print(fmt::format("\n{}{}{}{}", bench::ratio_table(measured), bench::handoff_table(measured),
-                         bench::fairness_table(measured), bench::worst_of_fmq_lock(measured)));
-  const std::string_view missing = bench::why_no_futex_count();
+void print_tables(const results& measured) {
+  lab::print(fmt::format("\n{}{}{}{}", ratio_table(measured), handoff_table(measured),
+                         fairness_table(measured), worst_of_fmq_lock(measured)));
+  const std::string_view missing = why_no_futex_count();
   if (!missing.empty()) lab::print(fmt::format("no futex calls counted: {}\n", missing));
 }
 
-int measure_all(bench::options& options) {
+int measure_all(options& options) {
   auto count = static_cast<int>(options.for_google_benchmark.size());
   options.for_google_benchmark.push_back(nullptr);
   benchmark::Initialize(&count, options.for_google_benchmark.data());
   if (benchmark::ReportUnrecognizedArguments(count, options.for_google_benchmark.data()))
     return usage_status;
-  auto planned = bench::add_benchmarks(options.pace, benchmark::GetBenchmarkFilter());
+  auto planned = add_benchmarks(options.pace, benchmark::GetBenchmarkFilter());
   if (planned.empty())
     return complain("no benchmark has a name that the filter selects", usage_status);
 
@@ -86,38 +86,42 @@ int measure_all(bench::options& options) {
     for (const auto& benchmark : planned) lab::print(fmt::format("{}\n", benchmark.name));
     return EXIT_SUCCESS;
   }
-  bench::watch_for_interruption();
+  watch_for_interruption();
   introduce();
   const sleeping_thread sleeper;
-  bench::matrix_reporter reporter(std::move(planned));
-  bench::matrix_json json;
+  matrix_reporter reporter(std::move(planned));
+  matrix_json json;
   benchmark::RunSpecifiedBenchmarks(&reporter, options.json.empty() ? nullptr : &json, ".");
   benchmark::Shutdown();
   print_tables(reporter.measured());
   if (!options.json.empty()) lab::print(fmt::format("\nall figures: {}\n", options.json));
-  if (bench::interrupted()) return interrupted_status;
+  if (interrupted()) return interrupted_status;
   return reporter.failed() ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int run_program(int argc, char** argv) {
   lab::guard_standard_streams();
-  auto options = bench::parse(argc, argv);
+  auto options = parse(argc, argv);
   if (!options.error.empty()) return complain(options.error, usage_status);
   if (options.help) {
-    lab::print(bench::help_text());
+    lab::print(help_text());
     return EXIT_SUCCESS;
   }
-  return measure_all(options);
+  try {
+    return measure_all(options);
+  } catch (const std::regex_error& error) {
+    return complain(fmt::format("--benchmark_filter: {}", error.what()), usage_status);
+  }
 }
 
 }  // namespace
 
+}  // namespace conch::bench
+
 int main(int argc, char** argv) {
   try {
-    return run_program(argc, argv);
-  } catch (const std::regex_error& error) {
-    return complain(fmt::format("--benchmark_filter: {}", error.what()), usage_status);
+    return conch::bench::run_program(argc, argv);
   } catch (const std::exception& error) {
-    return complain(error.what(), EXIT_FAILURE);
+    return conch::bench::complain(error.what(), EXIT_FAILURE);
   }
 }

@@ -28,7 +28,7 @@ bool parse_rounds(std::string_view text, unsigned& rounds) {
 pace pace::quick() {
   using std::chrono::milliseconds;
   return {.rounds = 1,
-          .uncontended_seconds = 0.02,
+          .alone = milliseconds(20),
           .contended = milliseconds(25),
           .handoffs = milliseconds(50),
           .passing = milliseconds(30),
@@ -92,6 +92,12 @@ What is measured, by row:
                               to the next
   ping-pong                   as queue, with two threads, and the holder unlocks as soon as the other
                               one calls lock(): nobody has to be asleep yet
+
+Beside the time, which the ratios are of, contended and saturated rows have: Jain's index over the
+threads' acquisitions, and context switches, in the same run, in which no thread looks at a clock;
+in a second one, with looks at the clock in the place of as much work, each acquisition's wait, and
+Jain's index over hold times; in a third one, in a child process, futex calls. others says how many
+CPUs other programs kept busy meanwhile.
 
 Ctrl-C ends it at once and prints what has been measured; the exit status is then 130. It is 1 if
 something could not be measured, 2 if the command line is wrong.

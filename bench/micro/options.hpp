@@ -11,8 +11,8 @@ namespace conch::bench {
 struct pace {
   /// Rounds of each row, in each of which every lock is measured once.
   unsigned rounds = 3;
-  double uncontended_seconds = 0.05;
-  std::chrono::milliseconds contended{100};  ///< of few threads, for each of two measurements
+  std::chrono::duration<double> alone{0.05};  ///< of what one thread does, at least
+  std::chrono::milliseconds contended{100};   ///< of few threads, for each of two measurements
   std::chrono::milliseconds handoffs{150};
   std::chrono::milliseconds passing{100};
   std::chrono::milliseconds counting_futex_calls{40};

@@ -154,8 +154,9 @@ std::string fairness_table(const results& measured) {
   }
   if (table.empty()) return {};
   return "\nFairness: Jain's index over the threads' acquisitions and hold times (1: all have the "
-         "same); each\nacquisition's wait; the longest wait of all threads, and the median of each "
-         "thread's longest\n" +
+         "same); each\nacquisition's wait, with one look at the clock in it; the longest of all "
+         "threads, and the "
+         "median of each\nthread's longest\n" +
          table.text();
 }
 
