@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "report.hpp"
 
-#include "statistics.hpp"
+#include "../common/statistics.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

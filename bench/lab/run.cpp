@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "run.hpp"
 
-#include "cpu_time.hpp"
+#include "../common/cpu_time.hpp"
+#include "../common/statistics.hpp"
 #include "echo_client.hpp"
 #include "sockets.hpp"
-#include "statistics.hpp"
 #include "thread_group.hpp"
 
 #include <fmt/format.h>

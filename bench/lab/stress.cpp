@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "stress.hpp"
 
+#include "../common/terminal.hpp"
 #include "json_file.hpp"
 #include "report.hpp"
-#include "terminal.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

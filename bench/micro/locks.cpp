@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "locks.hpp"
 
-#include "../lab/statistics.hpp"
-#include "contention.hpp"
+#include "peers.hpp"
 
 #include <conch/fmq_lock.hpp>
 #include <conch/pthread_lock.hpp>
@@ -10,114 +9,96 @@
 #include <conch/tick_gil.hpp>
 #include <conch/timed_gil.hpp>
 
-#include <benchmark/benchmark.h>
-
-#include <chrono>
 #include <mutex>
-#include <numeric>
-#include <string>
-#include <vector>
+#include <type_traits>
 
 namespace conch::bench {
 
 namespace {
 
-/// Whether there is a checkpoint to measure: not where it does nothing.
-template <class Lock>
-constexpr bool has_checkpoint = Lock::traits.checkpoint_switches;
-template <>
-constexpr bool has_checkpoint<std::mutex> = true;
-
-template <class Lock>
-bool checkpoint(Lock& lock) {
-  return lock.checkpoint();
-}
-
-/// What a program with a std::mutex has to do to let others in.
-bool checkpoint(std::mutex& mutex) {
-  mutex.unlock();
-  mutex.lock();
-  return false;
-}
-
 /// Lock and unlock, by the only thread that uses the lock.
 template <class Lock>
 void uncontended(benchmark::State& state) {
-  Lock lock;
+  guarded<Lock> shared;
   for (auto _ : state) {
-    lock.lock();
+    shared.lock.lock();
     benchmark::ClobberMemory();
+    shared.lock.unlock();
+  }
+}
+
+template <class Lock>
+concept with_checkpoint = requires(Lock& lock) {
+  lock.checkpoint();
+};
+
+template <class Lock>
+void checkpoint(Lock& lock) {
+  if constexpr (with_checkpoint<Lock>) {
+    benchmark::DoNotOptimize(lock.checkpoint());
+  } else {  // what a program has to do to let others in
     lock.unlock();
+    lock.lock();
   }
 }
 
 /// A checkpoint with nobody waiting.
 template <class Lock>
 void idle_checkpoint(benchmark::State& state) {
-  Lock lock;
-  lock.lock();
+  guarded<Lock> shared;
+  shared.lock.lock();
   for (auto _ : state) {
-    benchmark::DoNotOptimize(checkpoint(lock));
+    checkpoint(shared.lock);
     benchmark::ClobberMemory();
   }
-  lock.unlock();
+  shared.lock.unlock();
 }
 
-/// The time from one acquisition to the next, whichever threads make them.
+/// Whether there is a checkpoint to measure: not where it does nothing, and of the locks without
+/// one only std::mutex's, to compare with.
 template <class Lock>
-void contended(benchmark::State& state, unsigned threads) {
-  constexpr std::chrono::milliseconds time{100};
-  for (auto _ : state) {
-    const auto result = contend<Lock>(threads, time);
-    const auto& counts = result.acquisitions;
-    const auto all = std::accumulate(counts.begin(), counts.end(), 0.0);
-    state.SetIterationTime(result.time.count() / all);
-    state.counters["Jain"] = lab::jain_index(counts);
+constexpr bool has_checkpoint() {
+  if constexpr (with_checkpoint<Lock>)
+    return Lock::traits.checkpoint_switches;
+  else
+    return std::is_same_v<Lock, std::mutex>;
+}
+
+template <class Lock>
+measured_lock measured(const char* name) {
+  if constexpr (std::is_base_of_v<missing_lock, Lock>) {
+    return {.name = name, .missing = Lock::reason};
+  } else {
+    measured_lock lock{.name = name,
+                       .missing = {},
+                       .uncontended = uncontended<Lock>,
+                       .throughput = measure_throughput<Lock>,
+                       .waits = measure_waits<Lock>,
+                       .handoffs = measure_handoffs<Lock>,
+                       .passing = measure_passing<Lock>};
+    if constexpr (has_checkpoint<Lock>()) lock.checkpoint = idle_checkpoint<Lock>;
+    return lock;
   }
-}
-
-template <class Lock>
-void add_contended(const std::string& name) {
-  for (const auto threads : {1U, 2U, 4U, 8U}) {
-    const auto full_name = "contended/" + name + "/threads:" + std::to_string(threads);
-    benchmark::RegisterBenchmark(full_name.c_str(), contended<Lock>, threads)
-        ->Iterations(1)
-        ->UseManualTime();
-  }
-}
-
-/// What there is to measure of one lock.
-struct lock_benchmarks {
-  std::string name;
-  benchmark::internal::Function* uncontended;
-  benchmark::internal::Function* checkpoint;  // null where it does nothing
-  void (*add_contended)(const std::string& name);
-};
-
-template <class Lock>
-lock_benchmarks benchmarks_of(const std::string& name) {
-  return {name, uncontended<Lock>, has_checkpoint<Lock> ? idle_checkpoint<Lock> : nullptr,
-          add_contended<Lock>};
 }
 
 }  // namespace
 
-void add_benchmarks() {
-  const std::vector<lock_benchmarks> locks{
-      benchmarks_of<std::mutex>("std::mutex"),
-      benchmarks_of<pthread_lock>("pthread_lock"),
-      benchmarks_of<sem_lock>("sem_lock"),
-      benchmarks_of<tick_gil>("tick_gil"),
-      benchmarks_of<basic_tick_gil<pthread_lock>>("tick_gil-pthread"),
-      benchmarks_of<timed_gil>("timed_gil"),
-      benchmarks_of<fmq_lock>("fmq_lock"),
+const std::vector<measured_lock>& all_locks() {
+  static const std::vector<measured_lock> locks{
+      measured<std::mutex>("std::mutex"),
+      measured<pthread_mutex>("pthread_mutex_t"),
+      measured<absl_mutex>("absl::Mutex"),
+      measured<nsync_mutex>("nsync_mu"),
+      measured<parking_lot_mutex>("parking_lot::Mutex"),
+      measured<parking_lot_fair_mutex>("parking_lot::FairMutex"),
+      measured<tbb_queuing_mutex>("tbb::queuing_mutex"),
+      measured<pthread_lock>("pthread_lock"),
+      measured<sem_lock>("sem_lock"),
+      measured<tick_gil>("tick_gil"),
+      measured<timed_gil>("timed_gil"),
+      measured<fmq_lock>("fmq_lock"),
   };
-  for (const auto& lock : locks)
-    benchmark::RegisterBenchmark(("uncontended/" + lock.name).c_str(), lock.uncontended);
-  for (const auto& lock : locks)
-    if (lock.checkpoint != nullptr)
-      benchmark::RegisterBenchmark(("checkpoint/" + lock.name).c_str(), lock.checkpoint);
-  for (const auto& lock : locks) lock.add_contended(lock.name);
+  return locks;
 }
 
 }  // namespace conch::bench

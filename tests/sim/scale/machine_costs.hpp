@@ -15,7 +15,7 @@ struct cost_range {
 
 /// What things cost on the simulated machine: all of the model's figures of time.
 ///
-/// "Measured" is what `conch-bench --benchmark_filter=machine` printed on one machine with two cores,
+/// "Measured" is what `conch-bench --machine` printed on one machine with two cores,
 /// an AMD EPYC under Debian 12 in a virtual machine. "Fitted" was chosen so that the model gives a
 /// measured figure back. "Assumed" is neither: a usual value.
 struct machine_costs {

@@ -15,6 +15,8 @@ public:
   using latency = std::chrono::nanoseconds;
 
   void record(latency time) noexcept;
+  /// Adds all that another one has recorded.
+  void add(const latency_histogram& other) noexcept;
 
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
   [[nodiscard]] latency longest() const noexcept { return longest_; }

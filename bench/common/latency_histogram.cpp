@@ -14,6 +14,12 @@ void latency_histogram::record(latency time) noexcept {
   longest_ = std::max(longest_, time);
 }
 
+void latency_histogram::add(const latency_histogram& other) noexcept {
+  for (std::size_t cell = 0; cell < cells; ++cell) in_cell_[cell] += other.in_cell_[cell];
+  count_ += other.count_;
+  longest_ = std::max(longest_, other.longest_);
+}
+
 latency_histogram::latency latency_histogram::quantile(double share) const noexcept {
   const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_)));
   std::uint64_t seen = 0;
