@@ -36,7 +36,9 @@ public:
     const auto runtimes = find_runtimes();
     if (interrupts_.pending()) return results_;
     runs_to_do_ = (options_.locks.size() + runtimes.size()) * runs_per_peer();
-    print(skipped_lines(results_) + column_titles(results_));
+    print(skipped_lines(results_));
+    if (runs_to_do_ == 0 && results_.peers.empty()) return results_;
+    print(column_titles(results_));
     for (const auto& failed : results_.peers) print_row(failed);
     unit_ = calibrate_work();
     if (measure_locks()) measure_runtimes(runtimes);
@@ -195,9 +197,13 @@ int run_peers(const peers_options& options) {
     fmt::print(stderr, "conch-lab: there are failures\n{}", failures);
     return 1;
   }
-  if (!session.interrupted()) return 0;
-  fmt::print(stderr, "conch-lab: interrupted after {}\n", session.progress());
-  return interrupted_status;
+  if (session.interrupted()) {
+    fmt::print(stderr, "conch-lab: interrupted after {}\n", session.progress());
+    return interrupted_status;
+  }
+  if (!results.peers.empty()) return 0;
+  fmt::print(stderr, "conch-lab: there is nothing to measure\n");
+  return 1;
 }
 
 }  // namespace conch::lab

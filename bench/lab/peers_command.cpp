@@ -35,8 +35,9 @@ experiment peers_experiment(CLI::App& program) {
       "settings\nas they are by default; a lock runs in this process, as under conch-lab stress.\n"
       "\nColumns:\n" +
       legend_of_peers() +
-      "\nThe exit status is 1 if a runtime or a lock failed, 2 if the command line is wrong and "
-      "130 after\nCtrl-C.");
+      "\nThe exit status is 1 if a runtime or a lock failed or there is none, 2 if the command "
+      "line "
+      "is wrong\nand 130 after Ctrl-C.");
   return {command, [typed] { return run_peers(checked(*typed)); }};
 }
 

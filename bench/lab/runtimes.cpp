@@ -53,13 +53,10 @@ std::vector<std::string> answer(const std::vector<std::string>& command, std::si
   return {};
 }
 
-std::string not_installed(std::string_view program) {
-  return fmt::format("{} is not installed; ./dev peers --install gets it", program);
-}
-
 /// Why there is none: a program that was found and does not run has its say.
 std::string reason_for_none(std::string_view program, const std::string& complaint) {
-  if (complaint.empty()) return not_installed(program);
+  if (complaint.empty())
+    return fmt::format("{} is not installed; ./dev peers --install gets it", program);
   return fmt::format("{} does not run: {}", program, split(complaint, '\n').front());
 }
 
@@ -83,7 +80,7 @@ std::string name_of_pypy(const std::vector<std::string>& words) {
   return fmt::format("PyPy{}.{} {}", numbers.at(0), numbers.at(1), words[2]);
 }
 
-found_runtimes find_pythons(std::string_view implementation,
+found_runtimes find_pythons(std::string_view implementation, std::string_view usual_program,
                             const std::vector<std::string_view>& stems,
                             std::string (*name_of)(const std::vector<std::string>&),
                             interrupts& interrupts) {
@@ -99,17 +96,18 @@ found_runtimes find_pythons(std::string_view implementation,
     }
   sort_by_version(found.usable);
   if (found.usable.empty())
-    found.absent.push_back({std::string(implementation), reason_for_none(stems.back(), complaint)});
+    found.absent.push_back(
+        {std::string(implementation), reason_for_none(usual_program, complaint)});
   return found;
 }
 
 found_runtimes find_cpythons(const temporary_directory&, interrupts& interrupts) {
-  return find_pythons("CPython", {"python"}, name_of_cpython, interrupts);
+  return find_pythons("CPython", "python3", {"python"}, name_of_cpython, interrupts);
 }
 
 // pyenv calls every Python that it has python, PyPy too.
 found_runtimes find_pypys(const temporary_directory&, interrupts& interrupts) {
-  return find_pythons("PyPy", {"python", "pypy"}, name_of_pypy, interrupts);
+  return find_pythons("PyPy", "pypy3", {"python", "pypy"}, name_of_pypy, interrupts);
 }
 
 // --- Ruby ---
