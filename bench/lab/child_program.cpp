@@ -10,7 +10,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <ctime>
 #include <span>
 #include <system_error>
@@ -42,8 +41,8 @@ std::vector<char*> arguments_of(const std::vector<std::string>& command) {
   ::dup2(control, STDOUT_FILENO);
   ::dup2(errors, STDERR_FILENO);
   ::execvp(arguments[0], arguments);
-  const char* const reason = std::strerror(errno);
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, reason, std::strlen(reason));
+  const auto reason = std::generic_category().message(errno);
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, reason.data(), reason.size());
   ::_exit(cannot_run_status);
 }
 

@@ -55,17 +55,29 @@ private:
   std::vector<runtime> find_runtimes() {
     std::vector<runtime> runtimes;
     for (const auto& wanted : options_.runtimes) {
-      auto found = wanted.kind.find(workshop_, interrupts_);
-      if (interrupts_.pending()) return runtimes;
-      const auto sought = [&](const runtime& one) { return is_version(one, wanted.version); };
-      if (!found.usable.empty() && std::none_of(found.usable.begin(), found.usable.end(), sought))
-        found.absent.push_back({wanted.typed, "there is no such version"});
-      std::copy_if(found.usable.begin(), found.usable.end(), std::back_inserter(runtimes), sought);
-      for (auto& absent : found.absent) results_.skipped.push_back(std::move(absent));
-      for (auto& failed : found.failed)
+      const auto found = wanted.kind.find(workshop_, interrupts_);
+      if (interrupts_.pending()) break;
+      auto& skipped = results_.skipped;
+      skipped.insert(skipped.end(), found.absent.begin(), found.absent.end());
+      for (const auto& failed : found.failed)
         results_.peers.emplace_back(failed.name).failure = failed.reason;
+      add_wanted(wanted, found.usable, runtimes);
     }
     return runtimes;
+  }
+
+  void add_wanted(const wanted_runtimes& wanted, const std::vector<runtime>& usable,
+                  std::vector<runtime>& runtimes) {
+    const auto is_wanted = [&](const runtime& one) {
+      return std::any_of(wanted.versions.begin(), wanted.versions.end(),
+                         [&](const std::string& version) { return is_version(one, version); });
+    };
+    std::copy_if(usable.begin(), usable.end(), std::back_inserter(runtimes), is_wanted);
+    for (const auto& version : wanted.versions)
+      if (!usable.empty() && std::none_of(usable.begin(), usable.end(), [&](const runtime& one) {
+            return is_version(one, version);
+          }))
+        results_.skipped.push_back({wanted.kind.option + version, "there is no such version"});
   }
 
   static bool is_version(const runtime& runtime, const std::string& wanted) {

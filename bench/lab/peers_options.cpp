@@ -34,12 +34,13 @@ std::vector<lock_entry> chosen_locks(const std::string& typed) {
   return locks;
 }
 
-wanted_runtimes runtimes_named(const std::string& name) {
-  for (const auto& kind : all_runtime_kinds()) {
-    if (!name.starts_with(kind.option)) continue;
-    auto version = name.substr(kind.option.size());
-    if (version.find_first_not_of("0123456789.") == std::string::npos)
-      return {.typed = name, .kind = kind, .version = std::move(version)};
+void add_runtimes_named(const std::string& name, std::vector<wanted_runtimes>& runtimes) {
+  for (auto& wanted : runtimes) {
+    if (!name.starts_with(wanted.kind.option)) continue;
+    const auto version = name.substr(wanted.kind.option.size());
+    if (version.find_first_not_of("0123456789.") != std::string::npos) continue;
+    wanted.versions.push_back(version);
+    return;
   }
   throw usage_error(fmt::format(
       "--runtimes: there is no runtime '{}'; there are {}, each with or without a version as in "
@@ -49,15 +50,15 @@ wanted_runtimes runtimes_named(const std::string& name) {
 
 std::vector<wanted_runtimes> chosen_runtimes(const std::optional<std::string>& typed) {
   std::vector<wanted_runtimes> runtimes;
-  if (!typed) {
-    for (const auto& kind : all_runtime_kinds())
-      runtimes.push_back({.typed = kind.option, .kind = kind, .version = {}});
-    return runtimes;
-  }
-  if (*typed == "none") return runtimes;
+  if (typed == "none") return runtimes;
+  const std::vector<std::string> every_version{""};
+  for (const auto& kind : all_runtime_kinds())
+    runtimes.push_back({kind, typed ? std::vector<std::string>{} : every_version});
+  if (!typed) return runtimes;
   const auto names = split(*typed, ',');
-  for (const auto& name : names) runtimes.push_back(runtimes_named(name));
+  for (const auto& name : names) add_runtimes_named(name, runtimes);
   forbid_repetition("--runtimes", names);
+  std::erase_if(runtimes, [](const wanted_runtimes& wanted) { return wanted.versions.empty(); });
   return runtimes;
 }
 

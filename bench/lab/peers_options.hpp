@@ -21,11 +21,10 @@ struct typed_peers_options {
   std::optional<std::string> json;
 };
 
-/// The runtimes of one kind, or those of them whose version is that one or begins with it.
+/// Runtimes of one kind: those whose version is, or begins with, one of these.
 struct wanted_runtimes {
-  std::string typed;
   runtime_kind kind;
-  std::string version;  ///< empty for all
+  std::vector<std::string> versions;  ///< every version begins with an empty one
 };
 
 /// What conch-lab peers is to do.

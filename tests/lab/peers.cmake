@@ -8,7 +8,6 @@ string(MAKE_C_IDENTIFIER "${claim}" folder)
 set(bin "${work}/${folder}")
 file(REMOVE_RECURSE "${bin}")
 file(MAKE_DIRECTORY "${bin}")
-find_program(timeout timeout REQUIRED)
 
 # A program on PATH, as a shell script.
 function(make_program name script)
@@ -16,10 +15,10 @@ function(make_program name script)
   file(CHMOD "${bin}/${name}" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
 endfunction()
 
-# Sets status and output; of a program before conch_lab, its command line is ${before}.
+# Sets status and output.
 function(run_peers)
   execute_process(
-    COMMAND ${CMAKE_COMMAND} -E env "PATH=${bin}" ${before} "${conch_lab}" peers ${ARGV}
+    COMMAND ${CMAKE_COMMAND} -E env "PATH=${bin}" "${conch_lab}" peers ${ARGV}
     OUTPUT_VARIABLE output
     ERROR_VARIABLE output
     RESULT_VARIABLE status)
@@ -77,8 +76,9 @@ elseif(claim STREQUAL "with nothing to measure it fails")
   expect("there is nothing to measure")
 
 elseif(claim STREQUAL "an interrupt ends it at once with what was measured")
-  set(before ${timeout} --preserve-status --signal=INT --kill-after=30 3)
-  run_peers(--locks fmq_lock,std::mutex --runtimes none --hogs 0 --seconds 2)
+  # The runtime itself interrupts, when it should begin to serve, and then does nothing.
+  make_program(ruby "[ \"$1\" = -e ] && echo ruby 9.9 && exit\nkill -INT $PPID\nread nothing")
+  run_peers(--locks fmq_lock --runtimes ruby --hogs 0 --seconds 0.05)
   expect_status(130)
   expect("\nfmq_lock +[0-9]")
   expect("interrupted after 1 of 2 runs")
