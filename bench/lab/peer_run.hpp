@@ -25,14 +25,15 @@ struct peer_figures {
   unsigned hogs = 0;
   double requests_per_second = 0;
   std::uint64_t requests = 0;
-  bool cut_short = false;  ///< there were fewer than enough_requests when patience ended
+  bool cut_short = false;                     ///< more was to come when the extra time was over
   std::optional<double> hog_work_per_second;  ///< of all hogs, in a unit of their language's own
   double cpus_used_by_others = 0;             ///< how many CPUs other programs kept busy meanwhile
   std::string failure;                        ///< why there are no figures; empty if there are
   bool hung = false;                          ///< threads never came back: the process can but end
 };
 
-/// A run is longer than planned, by `extra_time` at most, if it has had fewer requests than that.
+/// A run is longer than planned, by `extra_time` at most, until so many requests and the last one
+/// begun are answered.
 inline constexpr std::uint64_t enough_requests = 3;
 inline constexpr std::chrono::seconds extra_time{8};
 

@@ -129,7 +129,7 @@ fmq_lock ÷ it     requests/s of fmq_lock ÷ those of the row, beside as many ho
 hog work ÷ one's  work of so many hogs beside the echo ÷ that of one hog of the same kind alone
 others            how many CPUs other programs kept busy in the run in which they did most; figures of a
                   row where this is not near 0 say little
-*                 there were fewer than {} requests, and the run was ended after {} s more
+*                 there were fewer than {} requests, or one was not answered, for {} s more than the run takes
 A t at the end of CPython's version: the free-threaded build, which has no lock.
 )",
       enough_requests, extra_time.count());
