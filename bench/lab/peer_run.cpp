@@ -95,7 +95,7 @@ peer_figures measure(const runtime& runtime, const peer_plan& plan, interrupts& 
     seen = client->finish(patience);
     if (!seen) throw peer_failure("the echo client ended without a report");
     if (seen->changed != 0) throw peer_failure("an echo was not what had been sent");
-    if (seen->disconnected && !figures.cut_short) throw gone;
+    if (seen->disconnected && !figures.cut_short) throw peer_failure(gone.what());
     add_echo_figures(figures, *seen, from, to);
   }
   figures.cpus_used_by_others = cpus_used_by_others(from, to, seen ? seen->used : cpu_time{0});
