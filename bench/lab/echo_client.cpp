@@ -3,6 +3,7 @@
 
 #include "message.hpp"
 
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -31,22 +32,32 @@ bool check(client_tally& tally, const message& request, const message& echo) {
   return false;
 }
 
-void exchange_messages(int connection, clock::time_point deadline, client_tally& tally) {
+/// What the client is told.
+struct client_order {
+  clock::time_point deadline;
+  std::uint64_t least_requests = 0;
+};
+
+void exchange_messages(int connection, client_order order, client_tally& tally) {
+  const auto deadline = order.deadline;
   for (;;) {
     const auto request = make_message(tally.received);
     message echo;
     const auto sent = clock::now();
-    if (sent >= deadline || !send_object(connection, request)) return;
-    if (!receive_object(connection, echo)) {
+    const bool enough = tally.received >= order.least_requests;
+    if (sent >= deadline && enough) return;
+    if (!send_object(connection, request) || !receive_object(connection, echo)) {
+      tally.disconnected = true;
       record_unanswered(tally, deadline - sent);
       return;
     }
     const auto received = clock::now();
     ++tally.received;
+    tally.last_received = received;
     if (!check(tally, request, echo)) return;
     if (received > deadline) {
       record_unanswered(tally, deadline - sent);
-      return;
+      continue;
     }
     ++tally.received_in_time;
     tally.latencies.record(received - sent);
@@ -60,10 +71,10 @@ void die_with(::pid_t parent) {
 }
 
 [[noreturn]] void run_client(int control, int connection) {
-  clock::time_point deadline;
-  if (!receive_object(control, deadline)) ::_exit(1);
+  client_order order;
+  if (!receive_object(control, order)) ::_exit(1);
   const auto tally = std::make_unique<client_tally>();
-  exchange_messages(connection, deadline, *tally);
+  exchange_messages(connection, order, *tally);
   ::shutdown(connection, SHUT_RDWR);
   tally->used = used_by_this_process();
   ::_exit(send_object(control, *tally) ? 0 : 1);
@@ -92,8 +103,13 @@ echo_client::~echo_client() {
   ::waitpid(process_, nullptr, 0);
 }
 
-void echo_client::start(clock::time_point deadline) noexcept {
-  send_object(control_.get(), deadline);
+void echo_client::start(clock::time_point deadline, std::uint64_t least_requests) noexcept {
+  send_object(control_.get(), client_order{deadline, least_requests});
+}
+
+bool echo_client::has_ended() const noexcept {
+  ::pollfd report{.fd = control_.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&report, 1, 0) > 0;
 }
 
 std::optional<client_tally> echo_client::finish(clock::duration patience) noexcept {

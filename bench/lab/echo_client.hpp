@@ -18,8 +18,10 @@ struct client_tally {
   latency_histogram latencies;
   std::uint64_t received = 0;          ///< echoes, all of them
   std::uint64_t received_in_time = 0;  ///< those that came before the deadline
+  clock::time_point last_received;     ///< when the last one came
   std::uint64_t changed = 0;           ///< echoes that were not what had been sent
   std::uint64_t out_of_sequence = 0;   ///< among these, intact echoes of another request
+  bool disconnected = false;           ///< before it had done what it was told
   cpu_time used{0};                    ///< by the client's process
 };
 
@@ -34,10 +36,14 @@ public:
   echo_client(const echo_client&) = delete;
   echo_client& operator=(const echo_client&) = delete;
 
-  /// Lets it send its first request, and keep on until the deadline or until it is disconnected.
-  void start(clock::time_point deadline) noexcept;
+  /// Lets it send its first request, and keep on until the deadline has passed and it has had
+  /// `least_requests` echoes, or until it is disconnected.
+  void start(clock::time_point deadline, std::uint64_t least_requests = 0) noexcept;
 
-  /// Waits for it to end, which it does at its deadline or when it is disconnected. Nothing if it
+  /// Whether finish() would return at once.
+  [[nodiscard]] bool has_ended() const noexcept;
+
+  /// Waits for it to end, as it was told to at its start. Nothing if it
   /// has not reported by `patience` from now.
   std::optional<client_tally> finish(clock::duration patience) noexcept;
 

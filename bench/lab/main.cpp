@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "../common/terminal.hpp"
 #include "experiments.hpp"
-#include "stress_options.hpp"
+#include "option_values.hpp"
 
 #include <fmt/format.h>
 
@@ -21,7 +21,8 @@ int complain(const char* what, int status) {
 int run_program(int argc, char** argv) {
   CLI::App program("Experiments with conch's locks", "conch-lab");
   program.require_subcommand(1);
-  const auto experiments = {conch::lab::stress_experiment(program)};
+  const auto experiments = {conch::lab::stress_experiment(program),
+                            conch::lab::peers_experiment(program)};
   try {
     program.parse(argc, argv);
     for (const auto& experiment : experiments)

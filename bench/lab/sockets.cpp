@@ -51,6 +51,17 @@ descriptor_pair connect_over_loopback() {
   return {std::move(server), std::move(client)};
 }
 
+descriptor connect_to_port(std::uint16_t port) {
+  ::sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_port = htons(port);
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  descriptor client(checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+  checked(::connect(client.get(), reinterpret_cast<::sockaddr*>(&where), sizeof where), "connect");
+  turn_nagle_off(client);
+  return client;
+}
+
 descriptor_pair connect_to_child() {
   std::array<int, 2> ends{};
   checked(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), "socketpair");

@@ -4,6 +4,7 @@
 #include "message.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 
@@ -37,6 +38,9 @@ struct descriptor_pair {
 
 /// Both ends of a TCP connection over the loopback, with Nagle's algorithm off.
 descriptor_pair connect_over_loopback();
+
+/// The client's end of a TCP connection to a port of this machine, with Nagle's algorithm off.
+descriptor connect_to_port(std::uint16_t port);
 
 /// Both ends of a connection between a process and the child that it is about to fork.
 descriptor_pair connect_to_child();

@@ -65,7 +65,7 @@ options parse(int argc, char** argv) {
 }
 
 std::string help_text() {
-  return R"(usage: conch-bench [--quick] [--rounds=N] [--benchmark_...]
+  return R"(usage: conch-bench [--quick] [--machine] [--rounds=N] [--benchmark_...]
 
 Measures conch's locks beside those that a program could use instead, as ratios to std::mutex in the
 same run. All of it takes about 10 minutes.
