@@ -88,9 +88,8 @@ public:
 
   /// Blocks until the caller has the lock. Precondition: the caller does not have it.
   void lock() CONCH_ACQUIRE() {
-    if (word_.take_if_idle()) [[likely]]
-      return took();
-    acquire_slow(detail::no_deadline<Platform>, false);
+    if (!take()) [[unlikely]]
+      acquire_slow(detail::no_deadline<Platform>, false);
   }
 
   /// Takes the lock if nobody has it.
@@ -137,7 +136,7 @@ public:
       violate(is_locked() ? "unlocked by a thread that does not hold it" : "unlocked while free");
     observer_.on_event(lock_event::released);
     owner_.store(thread_id{}, std::memory_order_relaxed);
-    if (!word_.release_if_alone()) [[unlikely]]
+    if (!word_.release_if_quiet()) [[unlikely]]
       unlock_slow();
   }
 
@@ -230,8 +229,7 @@ private:
   acquire_result acquire_slow(time_point deadline, bool interruptible) {
     if (held_by_caller()) violate("locked again by its holder");
     const auto at_the_door = std::min(time_at_the_door, config_.spin);
-    if (take() || spinner_.until(at_the_door, [this] { return take(); }))
-      return acquire_result::acquired;
+    if (spinner_.until(at_the_door, [this] { return take(); })) return acquire_result::acquired;
     if (is_past(deadline, Platform::now())) return acquire_result::timed_out;
     guard_.lock();
     if (word_.take_or_queue()) {
@@ -363,7 +361,6 @@ private:
 
   /// Without guard_, by the holder, when somebody waits.
   void unlock_slow() {
-    if (word_.release_to_heir()) return;
     guard_.lock();
     const waker next = release(Platform::now());
     guard_.unlock();
@@ -376,7 +373,7 @@ private:
       return {};
     }
     const auto& self = charge_caller(now);
-    if (word_.is_sealed() || schedule_.due_at(self, now) <= now)
+    if (word_.is_sealed() || schedule_.has_had_share(self, now))
       return grant(schedule_.best(now), now);
     return set_free(now);
   }
@@ -388,7 +385,7 @@ private:
     waker next;
     if (heir_ == nullptr) {
       observer_.on_event(lock_event::heir_named);
-      heir_ = &schedule_.best(now);
+      heir_ = &schedule_.best_heir(now);
       next = notify(*heir_, wait_state::heir);
     }
     word_.release_for_heir();

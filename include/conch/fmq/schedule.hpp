@@ -78,6 +78,16 @@ public:
     auto& oldest = *queue_.oldest();
     return is_aged(oldest, now) ? oldest : *queue_.next(clock_);
   }
+
+  /// Who is to try for a lock that anybody may take: after a quantum's wait the oldest, unless a
+  /// turn was cut short, and else the best. Where the CPUs are short rather than the lock, an heir
+  /// may take long to come, and what little the threads hold the lock for tells nothing of whose
+  /// turn it is.
+  [[nodiscard]] record& best_heir(time_point now) noexcept {
+    auto& oldest = *queue_.oldest();
+    const bool goes_first = now - time_point(oldest.waiting_since) >= config_.quantum;
+    return goes_first && !queue_.has_turn() ? oldest : best(now);
+  }
   [[nodiscard]] record& last() noexcept { return *queue_.last(clock_); }
 
   [[nodiscard]] bool is_aged(const record& waiter, time_point now) const noexcept {
@@ -90,8 +100,15 @@ public:
     const auto& next = *queue_.next(clock_);
     const auto share = queue::has_credit(next) ? duration(next.virtual_time) + config_.credit_slack
                                                : queue_.least_due(clock_) + lead();
-    return std::min(since + (share - duration(holder.virtual_time)),
-                    time_point(queue_.oldest()->waiting_since) + boost_age());
+    return std::min(since + (share - duration(holder.virtual_time)), oldest_is_aged_at());
+  }
+
+  /// Whether a holder that lets go has had so much that it may not take the lock again at once, or a
+  /// waiter is too old. Those with credit get in without that: the lock is free for them.
+  [[nodiscard]] bool has_had_share(const record& holder, time_point now) noexcept {
+    const auto due = queue_.least_due(clock_);
+    const bool beyond = due != duration::max() && duration(holder.virtual_time) >= due + lead();
+    return beyond || oldest_is_aged_at() <= now;
   }
 
   /// Calls visit(record, level) for each waiter in service order.
@@ -148,6 +165,10 @@ private:
     start(now);
     if (holder.newcomer) newcomers_ = std::max(newcomers_, duration(holder.virtual_time));
     clock_ = std::max(clock_, std::min(duration(holder.virtual_time), queue_.least_due(clock_)));
+  }
+
+  time_point oldest_is_aged_at() const noexcept {
+    return time_point(queue_.oldest()->waiting_since) + boost_age();
   }
 
   /// A waiter older than this goes first: its turn would long have come by itself.

@@ -52,6 +52,9 @@ public:
     return turn_ != nullptr ? turn_ : credit_.last;
   }
 
+  /// Whether a waiter's turn was cut short.
+  [[nodiscard]] bool has_turn() const noexcept { return turn_ != nullptr; }
+
   [[nodiscard]] static bool has_credit(const record& r) noexcept { return r.place == credit_place; }
 
   /// Whether a waiter has credit, or had its turn cut short by one that has: its wait is short.

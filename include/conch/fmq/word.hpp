@@ -37,18 +37,9 @@ namespace conch::fmq {
 template <class Platform>
 class word {
 public:
-  // Without the guard
-  // ----------------------------------------------------------------------------
+  // Without the guard ----------------------------------------------------------------------------
 
-  /// Takes a lock that is free and for which nobody waits.
-  bool take_if_idle() noexcept {
-    std::uint32_t seen = 0;
-    return bits_.compare_exchange_strong(seen, locked, std::memory_order_acquire,
-                                         std::memory_order_relaxed);
-  }
-
-  /// Takes a lock that is free, ahead of those who wait if there are any: a
-  /// sealed one never is.
+  /// Takes a lock that is free, ahead of those who wait if there are any: a sealed one never is.
   bool take_if_free() noexcept {
     auto seen = bits_.load(std::memory_order_relaxed);
     while ((seen & locked) == 0)
@@ -58,18 +49,11 @@ public:
     return false;
   }
 
-  /// Releases a lock for which nobody waits.
-  bool release_if_alone() noexcept {
-    std::uint32_t seen = locked;
-    return bits_.compare_exchange_strong(seen, 0, std::memory_order_release,
-                                         std::memory_order_relaxed);
-  }
-
-  /// Releases a lock to which an heir is on its way, unless the release is
-  /// promised.
-  bool release_to_heir() noexcept {
+  /// Releases a lock if that wakes nobody: no thread waits, or an heir is on its way and the release
+  /// is not promised.
+  bool release_if_quiet() noexcept {
     auto seen = bits_.load(std::memory_order_relaxed);
-    while ((seen & (waking | sealed)) == waking)
+    while (seen == locked || (seen & (waking | sealed)) == waking)
       if (bits_.compare_exchange_weak(seen, seen & ~locked, std::memory_order_release,
                                       std::memory_order_relaxed))
         return true;
@@ -89,8 +73,7 @@ public:
   /// A waiter leaves that is not the heir.
   bool take_or_leave(bool last) noexcept { return take_or_amend(0, last ? queued | sealed : 0); }
 
-  // With the guard, by the holder
-  // ----------------------------------------------------------------
+  // With the guard, by the holder ----------------------------------------------------------------
 
   /// Whether the next release is promised to those who wait.
   [[nodiscard]] bool is_sealed() const noexcept { return has(sealed); }
