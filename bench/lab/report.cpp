@@ -133,7 +133,7 @@ json latency_to_json(const std::optional<echo_figures>& echo) {
 }
 
 json to_json(const stress_results& results, const run_result& run) {
-  json object{{"lock", run.lock}, {"hogs", run.plan.hogs}, {"echo", run.plan.echo}};
+  json object{{"lock", run.lock}, {"hogs", run.plan.hogs}, {"connections", run.plan.connections}};
   object["spacing"] = run.plan.spacings;
   object["requests_per_second"] = run.echo ? json(run.echo->requests_per_second) : json(nullptr);
   object["latency_us"] = latency_to_json(run.echo);

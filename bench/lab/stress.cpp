@@ -88,7 +88,8 @@ private:
     runs.push_back(*result);
     // Nothing was measured of a lock that hung, and nothing can be any more: its threads remain.
     if (!result->hung)
-      print(result->plan.echo ? row(results_, *result) : hogs_alone_row(results_, *result));
+      print(result->plan.connections != 0 ? row(results_, *result)
+                                          : hogs_alone_row(results_, *result));
     print(failure_lines(*result));
     return !result->hung;
   }
@@ -96,7 +97,7 @@ private:
   [[nodiscard]] run_plan plan(unsigned hogs, std::vector<unsigned> spacings, bool echo) const {
     return {.hogs = hogs,
             .spacings = std::move(spacings),
-            .echo = echo,
+            .connections = echo ? 1U : 0U,
             .time = options_.time_per_run,
             .unit = unit_};
   }
