@@ -7,6 +7,9 @@
 
 namespace conch::lab {
 
+/// The exit status that a shell reports for a program that Ctrl-C ended.
+inline constexpr int interrupted_status = 130;
+
 /// Ctrl-C and SIGTERM, which the main thread asks for where it sleeps anyway. No handler runs, and
 /// no other thread's system call is ever cut short.
 class interrupts {

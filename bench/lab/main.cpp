@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "experiments.hpp"
-#include "stress_options.hpp"
+#include "option_values.hpp"
 #include "terminal.hpp"
 
 #include <fmt/format.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "report.hpp"
 
+#include "figures.hpp"
 #include "statistics.hpp"
 
 #include <fmt/format.h>
@@ -18,30 +19,7 @@ namespace {
 using json = nlohmann::ordered_json;  // in the order in which it is written here
 using microseconds = std::chrono::duration<double, std::micro>;
 
-constexpr std::string_view nothing = "–";
-
-/// 1234567.8 as 1,234,568.
-std::string grouped(double value) {
-  auto digits = fmt::format("{:.0f}", value);
-  for (auto from_right = digits.size(); from_right > 3; from_right -= 3)
-    digits.insert(from_right - 3, 1, ',');
-  return digits;
-}
-
-std::string grouped(const std::optional<double>& value) {
-  return value ? grouped(*value) : std::string(nothing);
-}
-
-std::string factor(double value) {
-  if (std::isinf(value)) return "∞";
-  return value < 10 ? fmt::format("{:.2f}", value) : grouped(value);
-}
-
 std::string fraction(double value) { return fmt::format("{:.3f}", value); }
-
-std::string count_of_hogs(unsigned hogs) {
-  return fmt::format("{} hog{}", hogs, hogs == 1 ? "" : "s");
-}
 
 std::string joined(const std::vector<unsigned>& spacings) {
   return fmt::format("{}", fmt::join(spacings, ":"));

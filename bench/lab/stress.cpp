@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "stress.hpp"
 
-#include "json_file.hpp"
+#include "option_values.hpp"
 #include "report.hpp"
 #include "terminal.hpp"
 
@@ -14,8 +14,6 @@
 namespace conch::lab {
 
 namespace {
-
-constexpr int interrupted_status = 130;  // what a shell reports for a program that Ctrl-C ended
 
 /// The runs of one invocation, and what became of them.
 class stress_session {
@@ -125,15 +123,6 @@ private:
   std::size_t runs_done_ = 0;
 };
 
-std::optional<json_file> open_json(const stress_options& options) {
-  if (!options.json) return std::nullopt;
-  try {
-    return json_file(*options.json);
-  } catch (const std::runtime_error& error) {
-    throw usage_error(fmt::format("--json needs a file that can be written: {}", error.what()));
-  }
-}
-
 }  // namespace
 
 std::optional<double> stress_results::convoy_factor(const run_result& run) const {
@@ -159,7 +148,7 @@ std::string stress_results::failures() const {
 }
 
 int run_stress(const stress_options& options) {
-  const auto json = open_json(options);
+  const auto json = file_to_write("--json", options.json);
   stress_session session(options);
   const auto& results = session.measure();
   if (json && !results.runs.empty()) json->write(to_json(results));

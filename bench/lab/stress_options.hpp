@@ -6,17 +6,10 @@
 
 #include <filesystem>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace conch::lab {
-
-/// Something that the user asked for and that cannot be; what() says what is allowed.
-class usage_error : public std::runtime_error {
-public:
-  using std::runtime_error::runtime_error;
-};
 
 /// The options of conch-lab stress as they were typed.
 struct typed_stress_options {

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#include "figures.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace conch::lab {
+
+std::string grouped(double value) {
+  auto digits = fmt::format("{:.0f}", value);
+  for (auto from_right = digits.size(); from_right > 3; from_right -= 3)
+    digits.insert(from_right - 3, 1, ',');
+  return digits;
+}
+
+std::string grouped(const std::optional<double>& value) {
+  return value ? grouped(*value) : std::string(nothing);
+}
+
+std::string factor(double value) {
+  if (std::isinf(value)) return "∞";
+  return value < 10 ? fmt::format("{:.2f}", value) : grouped(value);
+}
+
+std::string count_of_hogs(unsigned hogs) {
+  return fmt::format("{} hog{}", hogs, hogs == 1 ? "" : "s");
+}
+
+}  // namespace conch::lab
