@@ -18,7 +18,7 @@ namespace conch::lab {
 /// What every thread in a contest is told.
 struct part {
   turn::thread self = 0;
-  work_unit unit;
+  work_unit unit{};
 };
 
 /// One lock and the threads' parts in a contest for it. Everything above it need not know the type

@@ -21,7 +21,8 @@ int complain(const char* what, int status) {
 int run_program(int argc, char** argv) {
   CLI::App program("Experiments with conch's locks", "conch-lab");
   program.require_subcommand(1);
-  const auto experiments = {conch::lab::stress_experiment(program)};
+  const auto experiments = {conch::lab::stress_experiment(program),
+                            conch::lab::limits_experiment(program)};
   try {
     program.parse(argc, argv);
     for (const auto& experiment : experiments)

@@ -127,6 +127,11 @@ json to_json(const stress_results& results, const run_result& run) {
   object["voluntary_context_switches_per_second"] = run.voluntary_context_switches_per_second;
   object["involuntary_context_switches_per_second"] = run.involuntary_context_switches_per_second;
   object["cpus_used_by_others"] = run.cpus_used_by_others;
+  object["echo_hold_share"] = run.echo ? json(run.echo->hold_share) : json(nullptr);
+  object["slowest_connection_over_mean"] =
+      run.echo ? json(run.echo->slowest_over_mean) : json(nullptr);
+  object["adversary_over_hog"] = to_json(run.adversary_over_hog);
+  object["longest_wait_us"] = microseconds(run.longest_wait).count();
   object["convoy_factor"] = to_json(results.convoy_factor(run));
   object["failures"] = run.failures;
   return object;
@@ -203,6 +208,18 @@ std::string hogs_alone_row(const stress_results& results, const run_result& run)
        grouped(run.voluntary_context_switches_per_second),
        grouped(run.involuntary_context_switches_per_second),
        fmt::format("{:.2f}", run.cpus_used_by_others), fmt::format("{}", fmt::join(shares, " "))});
+}
+
+std::string detail_line(const run_result& run) {
+  std::vector<std::string> details;
+  if (run.echo && run.plan.connections > 1)
+    details.push_back(
+        fmt::format("the slowest connection ÷ the mean {:.2f}", run.echo->slowest_over_mean));
+  if (run.adversary_over_hog)
+    details.push_back(
+        fmt::format("hold time of the adversary ÷ a hog's {:.2f}", *run.adversary_over_hog));
+  if (details.empty()) return {};
+  return fmt::format("{:>16} {}\n", "", fmt::join(details, ", "));
 }
 
 std::string failure_lines(const run_result& run) {

@@ -26,7 +26,7 @@ struct run_plan {
   bool watch_scheduler = false;    ///< one more, which measures the system's own delay
   bool count_futex_calls = false;  ///< which takes time: rates mean little then
   clock::duration time{0};
-  work_unit unit;
+  work_unit unit{};
 
   /// How many threads use the lock.
   [[nodiscard]] unsigned contenders() const noexcept {
