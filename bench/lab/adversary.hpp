@@ -35,25 +35,28 @@ void hold_once(participant<Lock>& self, clock::duration time, const std::atomic<
   self.release();
 }
 
-/// Plays the trick until told to stop. make_participant() makes the participant of a new thread.
+/// Plays the trick, once at the least, until told to stop. make_participant() makes the participant
+/// of a new thread.
 template <class MakeParticipant>
 account run_adversary(const adversary& trick, MakeParticipant make_participant,
                       const std::atomic<bool>& stop) {
-  account all;
+  const auto told_to_stop = [&] { return stop.load(std::memory_order_relaxed); };
   if (trick.fresh_threads) {
-    while (!stop.load(std::memory_order_relaxed))
+    account all;
+    do {
       std::thread([&] {
         auto self = make_participant();
         hold_once(self, trick.hold, stop);
         all += self.account();
       }).join();
+    } while (!told_to_stop());
     return all;
   }
   auto self = make_participant();
-  while (!stop.load(std::memory_order_relaxed)) {
+  do {
     hold_once(self, trick.hold, stop);
     if (trick.away > clock::duration::zero()) std::this_thread::sleep_for(trick.away);
-  }
+  } while (!told_to_stop());
   return self.account();
 }
 

@@ -13,11 +13,14 @@ namespace conch::lab {
 
 // Threads that have nothing to do with the lock. Each runs until it is told to stop.
 
-/// Computes, so that its CPU never sleeps. The units of work that it did.
+/// Computes, so that its CPU never sleeps. The units of work that it did, one at the least.
 inline std::uint64_t burn(work_unit unit, const std::atomic<bool>& stop) {
   std::uint64_t work = 0;
-  for (std::uint64_t state = 1; !stop.load(std::memory_order_relaxed); ++work)
+  std::uint64_t state = 1;
+  do {
     state = do_work(unit, state);
+    ++work;
+  } while (!stop.load(std::memory_order_relaxed));
   return work;
 }
 

@@ -112,6 +112,9 @@ json latency_to_json(const std::optional<echo_figures>& echo) {
 
 json to_json(const stress_results& results, const run_result& run) {
   json object{{"lock", run.lock}, {"hogs", run.plan.hogs}, {"connections", run.plan.connections}};
+  object["burst_ms"] = std::chrono::duration<double, std::milli>(run.plan.burst).count();
+  object["adversary"] = run.plan.adversary ? json(run.plan.adversary->name) : json(nullptr);
+  object["burners"] = run.plan.burners;
   object["spacing"] = run.plan.spacings;
   object["requests_per_second"] = run.echo ? json(run.echo->requests_per_second) : json(nullptr);
   object["latency_us"] = latency_to_json(run.echo);
@@ -152,8 +155,8 @@ std::string header(const stress_results& results) {
 }
 
 std::string legend() {
-  return R"(requests/s, p50, p99, max   one TCP connection that echoes 64-byte messages under the lock, and its
-                            round trips; one unanswered at the end counts if it is the slowest
+  return R"(requests/s, p50, p99, max   TCP connections, one by default, that echo 64-byte messages under the lock,
+                            and round trips; one unanswered at the end counts if it is the slowest
 hog work/s, ÷ alone         units of work (0.3 µs) of all hogs together, and ÷ those of one hog without a lock
 Jain, least÷most            fairness among the hogs: Jain's index over their hold time (1: all have the
                             same), the least ÷ the most work that one of them did
@@ -231,7 +234,7 @@ std::string failure_lines(const run_result& run) {
 
 nlohmann::ordered_json to_json(const stress_results& results) {
   const auto& context = results.context;
-  return {{"schema", 1},
+  return {{"schema", 2},
           {"context",
            {{"machine", context.machine},
             {"cpus", context.cpus},

@@ -15,7 +15,7 @@ namespace {
 std::string descriptions_of_all_adversaries() {
   std::string text;
   for (const auto& one : all_adversaries())
-    text += fmt::format("{}{} {}", text.empty() ? "" : "; ", one.name, one.what);
+    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", one.name, one.what);
   return text;
 }
 

@@ -14,17 +14,17 @@ namespace conch::lab {
 
 /// The options of conch-lab stress as they were typed.
 struct typed_stress_options {
-  std::optional<std::string> locks;
-  std::optional<std::string> hogs;
-  std::optional<std::string> spacing;
+  std::optional<std::string> locks{};
+  std::optional<std::string> hogs{};
+  std::optional<std::string> spacing{};
   std::string seconds = "1.5";
   bool no_echo = false;
   std::string connections = "1";
   std::string burst = "0";
-  std::optional<std::string> adversary;
+  std::optional<std::string> adversary{};
   std::string burners = "0";
-  std::optional<std::string> cpus;
-  std::optional<std::string> json;
+  std::optional<std::string> cpus{};
+  std::optional<std::string> json{};
 };
 
 /// What conch-lab stress is to do.

@@ -15,10 +15,10 @@ namespace conch::lab {
 /// The options of conch-lab limits as they were typed.
 struct typed_limits_options {
   std::string lock = "fmq_lock";
-  std::optional<std::string> trials;
+  std::optional<std::string> trials{};
   std::string repetitions = "3";
   std::string seconds = "1";
-  std::optional<std::string> json;
+  std::optional<std::string> json{};
 };
 
 /// What conch-lab limits is to do.

@@ -73,6 +73,7 @@ std::optional<int> wait_for(::pid_t child, int pipe, std::string& text, interrup
     return std::nullopt;
   }
   drain(pipe, text);
+  if (interrupts.pending()) return std::nullopt;  // it may have seen the interrupt first
   return status;
 }
 
