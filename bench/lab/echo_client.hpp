@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../common/cpu_time.hpp"
+#include "../common/latency_histogram.hpp"
 #include "clock.hpp"
-#include "cpu_time.hpp"
-#include "latency_histogram.hpp"
 #include "sockets.hpp"
 
 #include <sys/types.h>

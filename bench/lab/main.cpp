@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "../common/terminal.hpp"
 #include "experiments.hpp"
 #include "option_values.hpp"
-#include "terminal.hpp"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "report.hpp"
 
+#include "../common/statistics.hpp"
 #include "figures.hpp"
-#include "statistics.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "run.hpp"
 
+#include "../common/cpu_time.hpp"
 #include "../common/futex_counter.hpp"
-#include "cpu_time.hpp"
+#include "../common/statistics.hpp"
 #include "echo_client.hpp"
 #include "sockets.hpp"
 #include "stage.hpp"
-#include "statistics.hpp"
 #include "thread_group.hpp"
 
 #include <fmt/format.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "stress.hpp"
 
+#include "../common/terminal.hpp"
 #include "cpus.hpp"
 #include "option_values.hpp"
 #include "report.hpp"
-#include "terminal.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

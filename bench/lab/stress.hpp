@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "machine.hpp"
+#include "../common/machine.hpp"
 #include "run.hpp"
 #include "stress_options.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "locks.hpp"
 
-#include "../lab/statistics.hpp"
+#include "../common/statistics.hpp"
 #include "contention.hpp"
 
 #include <conch/fmq_lock.hpp>

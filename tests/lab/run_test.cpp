@@ -5,7 +5,7 @@
 #include <participant.hpp>
 #include <run.hpp>
 
-#include <../common/futex_counter.hpp>
+#include "../../bench/common/futex_counter.hpp"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>

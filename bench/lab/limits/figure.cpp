@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "figure.hpp"
 
-#include "../statistics.hpp"
+#include "../../common/statistics.hpp"
 
 #include <algorithm>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "limits.hpp"
 
+#include "../../common/terminal.hpp"
 #include "../experiments.hpp"
 #include "../option_values.hpp"
-#include "../terminal.hpp"
 #include "table.hpp"
 #include "workbench.hpp"
 

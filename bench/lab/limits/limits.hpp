@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "../machine.hpp"
+#include "../../common/machine.hpp"
 #include "figure.hpp"
 #include "limits_options.hpp"
 

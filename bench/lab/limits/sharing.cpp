@@ -2,7 +2,7 @@
 
 // How well threads of different kinds get on with each other on all CPUs.
 
-#include "../statistics.hpp"
+#include "../../common/statistics.hpp"
 #include "trials.hpp"
 
 #include <conch/platform/posix.hpp>

@@ -27,7 +27,7 @@ std::string compiler() {
 #else
   const auto version = fmt::format("g++ {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
 #endif
-  const std::string build_type = CONCH_LAB_BUILD_TYPE;
+  const std::string build_type = CONCH_BENCH_BUILD_TYPE;
   return version + ", " + (build_type.empty() ? "no build type" : build_type);
 }
 
@@ -43,7 +43,7 @@ measuring_context look_around() {
           .kernel = fmt::format("{} {}", static_cast<const char*>(system.sysname),
                                 static_cast<const char*>(system.release)),
           .compiler = compiler(),
-          .commit = CONCH_LAB_COMMIT,
+          .commit = CONCH_BENCH_COMMIT,
           .date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))};
 }
 
