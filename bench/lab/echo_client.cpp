@@ -38,6 +38,7 @@ void die_with(::pid_t parent) {
 echo_client::echo_client(std::vector<descriptor_pair>& connections) {
   auto control = connect_to_child();
   std::vector<descriptor> own;
+  own.reserve(connections.size());
   for (auto& connection : connections) own.push_back(std::move(connection.client));
   const auto parent = ::getpid();
   process_ = ::fork();

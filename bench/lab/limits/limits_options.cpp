@@ -25,6 +25,7 @@ std::vector<trial> chosen_trials(const std::optional<std::string>& typed) {
   if (!typed) return all_trials();
   const auto names = split(*typed, ',');
   std::vector<trial> trials;
+  trials.reserve(names.size());
   for (const auto& name : names) trials.push_back(trial_named(name));
   forbid_repetition("--trials", names);
   return trials;

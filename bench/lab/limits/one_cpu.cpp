@@ -48,21 +48,19 @@ figures measure_one_cpu(workbench& bench) {
       bench, {"--locks", fmt::format("{}", fmt::join(locks, ",")), "--hogs", "0,2,4"});
   const auto alone = stress_on_one_cpu(bench, {"--locks", lock, "--hogs", "2,4,8", "--no-echo"});
   figures all;
-  for (const auto& [hogs, bound] : {std::pair(2U, at_least(5)), std::pair(4U, at_least(50))}) {
-    const auto rate = [&](const std::string& of) {
-      return number(beside_echo, of, hogs, "requests_per_second");
-    };
+  const auto rate = [&](const std::string& of, unsigned hogs) {
+    return number(beside_echo, of, hogs, "requests_per_second");
+  };
+  for (const auto& [hogs, bound] : {std::pair(2U, at_least(5)), std::pair(4U, at_least(50))})
     all.push_back({"one CPU: requests/s ÷ timed_gil's", "beside " + count_of(hogs, "hog"),
-                   rate(lock) / rate(yardstick), bound});
-  }
+                   rate(lock, hogs) / rate(yardstick, hogs), bound});
   for (const unsigned hogs : {2U, 4U, 8U})
     all.push_back({"one CPU: work of hogs alone ÷ one hog with no lock", count_of(hogs, "hog"),
                    number(alone, lock, hogs, "hog_work_relative"), at_least(0.98)});
   for (const unsigned hogs : {0U, 2U, 4U})
     for (const auto& name : locks)
       all.push_back({"one CPU: requests/s",
-                     fmt::format("{} beside {}", name, count_of(hogs, "hog")),
-                     number(beside_echo, name, hogs, "requests_per_second")});
+                     fmt::format("{} beside {}", name, count_of(hogs, "hog")), rate(name, hogs)});
   return all;
 }
 

@@ -41,6 +41,7 @@ private:
   spawn_actions actions;
   ::posix_spawn_file_actions_adddup2(actions.get(), output, STDOUT_FILENO);
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (auto& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   ::pid_t child = -1;
