@@ -98,7 +98,7 @@ TEST_CASE("waiting for a lock is not holding it, at a checkpoint as little as at
   CHECK_FALSE(turn.broken(self.account().entries));
 }
 
-TEST_CASE("an fmq_lock's wakes are counted, and are no more than it has reason for") {
+TEST_CASE("an fmq_lock's wakes and handoffs are counted, and no other lock's") {
   const auto counted = with_counted_wakes(find_lock("fmq_lock").value());
   REQUIRE(counted);
   const auto wakes = run_of(*counted, {.hogs = 3}).wakes.value();
