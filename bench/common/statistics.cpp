@@ -18,6 +18,16 @@ double least_over_most(const std::vector<double>& shares) {
   return *most > 0 ? *least / *most : 0;
 }
 
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
 std::vector<double> shares_of_sum(std::vector<double> parts) {
   const auto sum = std::accumulate(parts.begin(), parts.end(), 0.0);
   if (sum > 0)

@@ -16,5 +16,6 @@ struct experiment {
 // Each adds itself to the program. A new one is a line here, a line in main.cpp and its own files.
 experiment stress_experiment(CLI::App& program);
 experiment peers_experiment(CLI::App& program);
+experiment limits_experiment(CLI::App& program);
 
 }  // namespace conch::lab

@@ -9,6 +9,8 @@
 #include <conch/tick_gil.hpp>
 #include <conch/timed_gil.hpp>
 
+#include <algorithm>
+
 namespace conch::lab {
 
 namespace {
@@ -35,9 +37,21 @@ const std::vector<lock_entry>& all_locks() {
   return locks;
 }
 
+std::optional<lock_entry> find_lock(std::string_view name) {
+  const auto& all = all_locks();
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const auto& lock) { return lock.name == name; });
+  return found == all.end() ? std::nullopt : std::optional(*found);
+}
+
 const lock_entry& without_lock() {
   static const auto none = entry<no_lock>();
   return none;
+}
+
+std::optional<lock_entry> with_counted_wakes(const lock_entry& lock) {
+  const auto counted = entry<basic_fmq_lock<wake_counting_platform>>();
+  return lock.name == counted.name ? std::optional(counted) : std::nullopt;
 }
 
 }  // namespace conch::lab

@@ -4,7 +4,9 @@
 #include "contest.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace conch::lab {
@@ -18,7 +20,15 @@ struct lock_entry {
 /// All of them, in the order in which tables show them.
 const std::vector<lock_entry>& all_locks();
 
-/// No lock at all, which is not among them.
+/// Nothing if there is none of that name.
+std::optional<lock_entry> find_lock(std::string_view name);
+
+// These are not among them.
+
+/// No lock at all.
 const lock_entry& without_lock();
+
+/// The same lock with its wakes counted; nothing where they cannot be.
+std::optional<lock_entry> with_counted_wakes(const lock_entry& lock);
 
 }  // namespace conch::lab

@@ -22,7 +22,8 @@ int run_program(int argc, char** argv) {
   CLI::App program("Experiments with conch's locks", "conch-lab");
   program.require_subcommand(1);
   const auto experiments = {conch::lab::stress_experiment(program),
-                            conch::lab::peers_experiment(program)};
+                            conch::lab::peers_experiment(program),
+                            conch::lab::limits_experiment(program)};
   try {
     program.parse(argc, argv);
     for (const auto& experiment : experiments)

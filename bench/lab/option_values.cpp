@@ -46,6 +46,12 @@ std::vector<unsigned> whole_numbers(std::string_view option, std::string_view te
   return numbers;
 }
 
+unsigned whole_number(std::string_view option, std::string_view text, unsigned least,
+                      unsigned most) {
+  constexpr char no_separator = '\0';
+  return whole_numbers(option, text, no_separator, least, most).front();
+}
+
 clock::duration run_time(std::string_view option, std::string_view text) {
   const auto value = number<double>(text);
   // Written so that a NaN is not accepted.

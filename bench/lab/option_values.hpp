@@ -29,6 +29,9 @@ std::vector<std::string> split(std::string_view text, char separator);
 std::vector<unsigned> whole_numbers(std::string_view option, std::string_view text, char separator,
                                     unsigned least, unsigned most);
 
+unsigned whole_number(std::string_view option, std::string_view text, unsigned least,
+                      unsigned most);
+
 /// How long one run takes, in seconds.
 clock::duration run_time(std::string_view option, std::string_view text);
 

@@ -43,10 +43,16 @@ double cpus_used_by_others(const counts& from, const counts& to, cpu_time client
   return seconds(others) / seconds(to.time - from.time);
 }
 
+std::vector<descriptor_pair> connection_to(const peer_server& server) {
+  std::vector<descriptor_pair> connections(1);
+  connections.front().client = server.connect();
+  return connections;
+}
+
 /// A connection that is used for a while, as the measured one will be.
 void warm_up(const peer_server& server, interrupts& interrupts) {
   const auto until = clock::now() + warm_up_time;
-  descriptor_pair connection{.server = {}, .client = server.connect()};
+  auto connection = connection_to(server);
   echo_client client(connection);
   client.start(until, 1);
   wait_until([&] { return client.has_ended(); }, until + extra_time, interrupts);
@@ -73,7 +79,7 @@ peer_figures measure(const runtime& runtime, const peer_plan& plan, interrupts& 
   warm_up(*server, interrupts);
   std::optional<echo_client> client;
   if (plan.echo) {
-    descriptor_pair connection{.server = {}, .client = server->connect()};
+    auto connection = connection_to(*server);
     client.emplace(connection);
   }
   const auto work_from = server->count();
@@ -103,7 +109,7 @@ peer_figures measure(const runtime& runtime, const peer_plan& plan, interrupts& 
 }
 
 run_plan plan_of(const peer_plan& plan, work_unit unit) {
-  return {.hogs = plan.hogs, .echo = plan.echo, .time = plan.time, .unit = unit};
+  return {.hogs = plan.hogs, .connections = plan.echo ? 1U : 0U, .time = plan.time, .unit = unit};
 }
 
 peer_figures figures_of(const run_result& result) {

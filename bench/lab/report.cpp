@@ -111,7 +111,10 @@ json latency_to_json(const std::optional<echo_figures>& echo) {
 }
 
 json to_json(const stress_results& results, const run_result& run) {
-  json object{{"lock", run.lock}, {"hogs", run.plan.hogs}, {"echo", run.plan.echo}};
+  json object{{"lock", run.lock}, {"hogs", run.plan.hogs}, {"connections", run.plan.connections}};
+  object["burst_ms"] = std::chrono::duration<double, std::milli>(run.plan.burst).count();
+  object["adversary"] = run.plan.adversary ? json(run.plan.adversary->name) : json(nullptr);
+  object["burners"] = run.plan.burners;
   object["spacing"] = run.plan.spacings;
   object["requests_per_second"] = run.echo ? json(run.echo->requests_per_second) : json(nullptr);
   object["latency_us"] = latency_to_json(run.echo);
@@ -127,6 +130,11 @@ json to_json(const stress_results& results, const run_result& run) {
   object["voluntary_context_switches_per_second"] = run.voluntary_context_switches_per_second;
   object["involuntary_context_switches_per_second"] = run.involuntary_context_switches_per_second;
   object["cpus_used_by_others"] = run.cpus_used_by_others;
+  object["echo_hold_share"] = run.echo ? json(run.echo->hold_share) : json(nullptr);
+  object["slowest_connection_over_mean"] =
+      run.echo ? json(run.echo->slowest_over_mean) : json(nullptr);
+  object["adversary_over_hog"] = to_json(run.adversary_over_hog);
+  object["longest_wait_us"] = microseconds(run.longest_wait).count();
   object["convoy_factor"] = to_json(results.convoy_factor(run));
   object["failures"] = run.failures;
   return object;
@@ -147,8 +155,8 @@ std::string header(const stress_results& results) {
 }
 
 std::string legend() {
-  return R"(requests/s, p50, p99, max   one TCP connection that echoes 64-byte messages under the lock, and its
-                            round trips; one unanswered at the end counts if it is the slowest
+  return R"(requests/s, p50, p99, max   TCP connections, one by default, that echo 64-byte messages under the lock,
+                            and round trips; one unanswered at the end counts if it is the slowest
 hog work/s, ÷ alone         units of work (0.3 µs) of all hogs together, and ÷ those of one hog without a lock
 Jain, least÷most            fairness among the hogs: Jain's index over their hold time (1: all have the
                             same), the least ÷ the most work that one of them did
@@ -205,6 +213,18 @@ std::string hogs_alone_row(const stress_results& results, const run_result& run)
        fmt::format("{:.2f}", run.cpus_used_by_others), fmt::format("{}", fmt::join(shares, " "))});
 }
 
+std::string detail_line(const run_result& run) {
+  std::vector<std::string> details;
+  if (run.echo && run.plan.connections > 1)
+    details.push_back(
+        fmt::format("the slowest connection ÷ the mean {:.2f}", run.echo->slowest_over_mean));
+  if (run.adversary_over_hog)
+    details.push_back(
+        fmt::format("hold time of the adversary ÷ a hog's {:.2f}", *run.adversary_over_hog));
+  if (details.empty()) return {};
+  return fmt::format("{:>16} {}\n", "", fmt::join(details, ", "));
+}
+
 std::string failure_lines(const run_result& run) {
   std::string lines;
   for (const auto& failure : run.failures)
@@ -214,7 +234,7 @@ std::string failure_lines(const run_result& run) {
 
 nlohmann::ordered_json to_json(const stress_results& results) {
   const auto& context = results.context;
-  return {{"schema", 1},
+  return {{"schema", 2},
           {"context",
            {{"machine", context.machine},
             {"cpus", context.cpus},

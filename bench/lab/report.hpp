@@ -20,6 +20,9 @@ std::string convoy_line(const stress_results& results, const std::string& lock);
 std::string hogs_alone_titles(const run_plan& plan);
 std::string hogs_alone_row(const stress_results& results, const run_result& run);
 
+/// What there is to say of connections and adversaries; empty if nothing.
+std::string detail_line(const run_result& run);
+
 std::string failure_lines(const run_result& run);
 std::string legend();
 

@@ -2,9 +2,11 @@
 #include "run.hpp"
 
 #include "../common/cpu_time.hpp"
+#include "../common/futex_counter.hpp"
 #include "../common/statistics.hpp"
 #include "echo_client.hpp"
 #include "sockets.hpp"
+#include "stage.hpp"
 #include "thread_group.hpp"
 
 #include <fmt/format.h>
@@ -21,18 +23,6 @@ namespace {
 /// wake-up takes for ever.
 constexpr std::chrono::seconds patience{10};
 
-/// What threads use while they run, and abandoned threads for ever.
-struct stage {
-  explicit stage(const lock_entry& lock, unsigned hogs)
-      : contest(lock.make_contest()), hog_tallies(hogs) {}
-
-  std::unique_ptr<lab::contest> contest;
-  descriptor connection;
-  std::atomic<bool> stop{false};
-  std::vector<hog_tally> hog_tallies;
-  echo_tally echo;
-};
-
 /// What grows while the lock is used, at one moment.
 struct counts {
   clock::time_point time;
@@ -40,20 +30,17 @@ struct counts {
   cpu_time used_by_all;
   ::rusage usage{};
   std::optional<std::uint64_t> vain_wakeups;
+  std::optional<wake_counts> wakes;
 };
 
 counts count(const stage& stage) {
   counts now{.time = clock::now(),
              .used_by_self = used_by_this_process(),
              .used_by_all = used_by_all_processes(),
-             .vain_wakeups = stage.contest->vain_wakeups()};
+             .vain_wakeups = stage.contest->vain_wakeups(),
+             .wakes = stage.contest->wakes()};
   ::getrusage(RUSAGE_SELF, &now.usage);
   return now;
-}
-
-void end_parts(stage& stage) noexcept {
-  stage.stop.store(true, std::memory_order_relaxed);  // hogs only have to see it, in time
-  stop_receiving(stage.connection.get());
 }
 
 /// Ends the parts of whatever threads there are, whatever happened.
@@ -71,18 +58,15 @@ private:
   stage* stage_;
 };
 
-void add_threads(thread_group& threads, stage& stage, const run_plan& plan) {
-  for (unsigned i = 0; i < plan.hogs; ++i) {
-    const hog_order order{.self = static_cast<turn::thread>(i),
-                          .unit = plan.unit,
-                          .spacing = plan.spacings[i % plan.spacings.size()]};
-    threads.add(
-        [&stage, i, order] { stage.hog_tallies[i] = stage.contest->hog(order, stage.stop); });
-  }
-  if (!plan.echo) return;
-  const auto server = static_cast<turn::thread>(plan.hogs);
-  threads.add(
-      [&stage, server] { stage.echo = stage.contest->serve(server, stage.connection.get()); });
+/// Makes the connections of a run and the client at their other ends; no client if there are none.
+std::unique_ptr<echo_client> connect(stage& stage) {
+  if (stage.plan.connections == 0) return nullptr;
+  std::vector<descriptor_pair> connections;
+  for (unsigned i = 0; i < stage.plan.connections; ++i)
+    connections.push_back(connect_over_loopback());
+  auto client = std::make_unique<echo_client>(connections);
+  for (auto& connection : connections) stage.connections.push_back(std::move(connection.server));
+  return client;
 }
 
 /// True if it was interrupted.
@@ -99,9 +83,7 @@ bool wait_until(clock::time_point deadline, interrupts& interrupts,
 }
 
 void judge_exclusion(run_result& result, const stage& stage) {
-  auto entries = stage.echo.entries;
-  for (const auto& tally : stage.hog_tallies) entries += tally.entries;
-  if (stage.contest->outcome().broken(entries))
+  if (stage.contest->outcome().broken(stage.total().entries))
     result.failures.emplace_back("two threads held the lock at once");
 }
 
@@ -111,29 +93,53 @@ void judge_echoes(run_result& result, const stage& stage,
     result.failures.emplace_back("the echo client ended without a report");
     return;
   }
+  std::uint64_t answered = 0;
+  std::uint64_t damaged = 0;
+  for (const auto& echo : stage.echoes) {
+    answered += echo.answered;
+    damaged += echo.damaged;
+  }
   if (client->out_of_sequence != 0)
     result.failures.emplace_back("an echo came out of sequence");
-  else if (client->changed != 0 || stage.echo.damaged != 0)
+  else if (client->changed != 0 || damaged != 0)
     result.failures.emplace_back("a message was changed on its way");
-  if (client->received != stage.echo.answered)
+  if (client->received != answered)
     result.failures.push_back(
-        fmt::format("of {} answers the client received {}", stage.echo.answered, client->received));
+        fmt::format("of {} answers the client received {}", answered, client->received));
 }
 
-echo_figures figures_of(const client_tally& client, clock::duration time) {
+echo_figures figures_of(const client_tally& client, const stage& stage, clock::duration time) {
+  const auto& plan = stage.plan;
   const auto& latencies = client.latencies;
-  return {.requests_per_second = per_second(static_cast<double>(client.received_in_time), time),
+  const auto end = client.received_in_time.begin() + plan.connections;
+  const auto slowest = *std::min_element(client.received_in_time.begin(), end);
+  const auto all =
+      static_cast<double>(std::accumulate(client.received_in_time.begin(), end, std::uint64_t{0}));
+  clock::duration held{0};
+  for (const auto& echo : stage.echoes) held += echo.account.times.held;
+  return {.requests_per_second = per_second(all, plan.time),
           .p50 = latencies.quantile(0.5),
           .p99 = latencies.quantile(0.99),
-          .max = latencies.longest()};
+          .max = latencies.longest(),
+          .hold_share = seconds(held) / seconds(time),
+          .slowest_over_mean = all > 0 ? static_cast<double>(slowest) * plan.connections / all : 0};
 }
 
-void add_hog_figures(run_result& result, const stage& stage, clock::duration time) {
-  for (const auto& tally : stage.hog_tallies) {
-    result.hog_work_per_second.push_back(per_second(static_cast<double>(tally.work), time));
-    result.hog_hold_shares.push_back(static_cast<double>(tally.hold_time.count()));
+void add_accounts(run_result& result, const stage& stage, clock::duration time) {
+  for (const auto& hog : stage.hogs) {
+    result.hog_work_per_second.push_back(per_second(static_cast<double>(hog.work), time));
+    result.hog_hold_shares.push_back(static_cast<double>(hog.times.held.count()));
   }
+  if (stage.plan.adversary && stage.plan.hogs != 0)
+    result.adversary_over_hog =
+        static_cast<double>(stage.adversary.times.held.count()) / mean(result.hog_hold_shares);
   result.hog_hold_shares = shares_of_sum(std::move(result.hog_hold_shares));
+  const auto burnt = std::accumulate(stage.burners.begin(), stage.burners.end(), std::uint64_t{0});
+  result.burner_work_per_second = per_second(static_cast<double>(burnt), time);
+  const auto total = stage.total();
+  result.longest_wait = total.times.longest_wait;
+  result.longest_gap = total.times.longest_gap;
+  result.scheduler_delay = stage.scheduler_delay;
 }
 
 void add_rates(run_result& result, const stage& stage, const counts& from, const counts& to) {
@@ -144,6 +150,7 @@ void add_rates(run_result& result, const stage& stage, const counts& from, const
   result.switches_per_second = rate(std::uint64_t{0}, stage.contest->outcome().switches());
   if (from.vain_wakeups)
     result.vain_wakeups_per_second = rate(*from.vain_wakeups, *to.vain_wakeups);
+  if (from.wakes) result.wakes = *to.wakes - *from.wakes;
   result.voluntary_context_switches_per_second = rate(from.usage.ru_nvcsw, to.usage.ru_nvcsw);
   result.involuntary_context_switches_per_second = rate(from.usage.ru_nivcsw, to.usage.ru_nivcsw);
 }
@@ -169,17 +176,13 @@ double run_result::all_hog_work_per_second() const {
 
 std::optional<run_result> run(const lock_entry& lock, const run_plan& plan, interrupts& interrupts,
                               const progress_listener& progress) {
-  auto stage = std::make_unique<lab::stage>(lock, plan.hogs);
-  std::optional<echo_client> client;
-  if (plan.echo) {
-    auto connection = connect_over_loopback();
-    client.emplace(connection);  // forks, and so it comes before the threads
-    stage->connection = std::move(connection.server);
-  }
+  auto stage = std::make_unique<lab::stage>(lock, plan);
+  auto client = connect(*stage);  // forks, and so it comes before the threads
   thread_group threads;
   parts_ender ender(*stage);  // goes before the group, which waits for the threads
-  add_threads(threads, *stage, plan);
+  add_threads(threads, *stage);
 
+  const auto futex_calls_before = bench::futex_calls();
   const auto from = count(*stage);
   threads.open();
   if (client) client->start(from.time + plan.time);
@@ -196,16 +199,20 @@ std::optional<run_result> run(const lock_entry& lock, const run_plan& plan, inte
     [[maybe_unused]] auto* const kept = stage.release();  // for the threads that were abandoned
     return result;
   }
-  stage->connection.close();  // which ends the client if its own deadline has not
+  stage->connections.clear();  // which ends the client if its own deadline has not
   std::optional<client_tally> seen;
   if (client) seen = client->finish(patience);
   if (interrupted) return std::nullopt;
 
   judge_exclusion(result, *stage);
   if (client) judge_echoes(result, *stage, seen);
-  if (seen) result.echo = figures_of(*seen, plan.time);
-  add_hog_figures(result, *stage, to.time - from.time);
+  if (seen) result.echo = figures_of(*seen, *stage, to.time - from.time);
+  add_accounts(result, *stage, to.time - from.time);
   add_rates(result, *stage, from, to);
+  if (plan.count_futex_calls && !stage->futex_calls_escaped)
+    result.futex_calls_per_acquisition =
+        static_cast<double>(bench::futex_calls() - futex_calls_before) /
+        static_cast<double>(stage->total().times.gains);
   result.cpus_used_by_others = cpus_used_by_others(seen, from, to);
   return result;
 }

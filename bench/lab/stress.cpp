@@ -2,6 +2,7 @@
 #include "stress.hpp"
 
 #include "../common/terminal.hpp"
+#include "cpus.hpp"
 #include "option_values.hpp"
 #include "report.hpp"
 
@@ -42,7 +43,9 @@ private:
 
   bool measure_baseline() {
     unit_ = calibrate_work();
-    const auto result = measure_one(without_lock(), plan(1, {1}, false));
+    const auto result =
+        measure_one(without_lock(),
+                    {.hogs = 1, .connections = 0, .time = options_.time_per_run, .unit = unit_});
     if (!result) return false;
     results_.baseline_hog_work_per_second = result->all_hog_work_per_second();
     if (results_.baseline_hog_work_per_second > 0)
@@ -56,10 +59,11 @@ private:
   }
 
   bool measure_main_table() {
-    print(options_.echo ? column_titles() : hogs_alone_titles(plan(0, options_.spacings, false)));
+    print(options_.connections != 0 ? column_titles()
+                                    : hogs_alone_titles(plan(0, options_.spacings, 0)));
     for (const auto& lock : options_.locks) {
       const bool more = measure_lock(lock);
-      if (options_.echo) print(convoy_line(results_, lock.name) + "\n");
+      if (options_.connections != 0) print(convoy_line(results_, lock.name) + "\n");
       if (!more) return false;
     }
     return true;
@@ -67,14 +71,14 @@ private:
 
   bool measure_lock(const lock_entry& lock) {
     for (const auto hogs : options_.hogs) {
-      const auto result = measure_one(lock, plan(hogs, options_.spacings, options_.echo));
+      const auto result = measure_one(lock, plan(hogs, options_.spacings, options_.connections));
       if (!keep(result, results_.runs)) return false;
     }
     return true;
   }
 
   bool measure_closing_table() {
-    const auto spaced = plan(4, {1, 2, 4, 8}, false);
+    const auto spaced = plan(4, {1, 2, 4, 8}, 0);
     print(hogs_alone_titles(spaced));
     for (const auto& lock : options_.locks)
       if (!keep(measure_one(lock, spaced), results_.closing_runs)) return false;
@@ -86,15 +90,21 @@ private:
     runs.push_back(*result);
     // Nothing was measured of a lock that hung, and nothing can be any more: its threads remain.
     if (!result->hung)
-      print(result->plan.echo ? row(results_, *result) : hogs_alone_row(results_, *result));
+      print(result->plan.connections != 0 ? row(results_, *result)
+                                          : hogs_alone_row(results_, *result));
+    print(detail_line(*result));
     print(failure_lines(*result));
     return !result->hung;
   }
 
-  [[nodiscard]] run_plan plan(unsigned hogs, std::vector<unsigned> spacings, bool echo) const {
+  [[nodiscard]] run_plan plan(unsigned hogs, std::vector<unsigned> spacings,
+                              unsigned connections) const {
     return {.hogs = hogs,
             .spacings = std::move(spacings),
-            .echo = echo,
+            .connections = connections,
+            .burst = options_.burst,
+            .adversary = options_.adversary,
+            .burners = options_.burners,
             .time = options_.time_per_run,
             .unit = unit_};
   }
@@ -147,6 +157,7 @@ std::string stress_results::failures() const {
 }
 
 int run_stress(const stress_options& options) {
+  if (options.cpus) use_only(*options.cpus);
   const auto json = file_to_write("--json", options.json);
   stress_session session(options);
   const auto& results = session.measure();

@@ -10,6 +10,17 @@
 
 namespace conch::lab {
 
+namespace {
+
+std::string descriptions_of_all_adversaries() {
+  std::string text;
+  for (const auto& one : all_adversaries())
+    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", one.name, one.what);
+  return text;
+}
+
+}  // namespace
+
 experiment stress_experiment(CLI::App& program) {
   auto* const command = program.add_subcommand(
       "stress",
@@ -24,13 +35,25 @@ experiment stress_experiment(CLI::App& program) {
                       "How many units of work each hog does between two checkpoints, e.g. 1:2:4:8; "
                       "by default 1, and as many hogs as numbers");
   command->add_flag("--no-echo", typed->no_echo, "Measure the hogs alone, without the echo server");
+  command->add_option("--connections", typed->connections,
+                      "How many connections the echo server has, each with its thread; by default "
+                      "1");
+  command->add_option("--burst", typed->burst,
+                      "How many milliseconds of CPU time under the lock each answer takes; by "
+                      "default 0");
+  command->add_option("--adversary", typed->adversary,
+                      "One more thread, which tries to get more than its share: " +
+                          descriptions_of_all_adversaries());
+  command->add_option("--burners", typed->burners,
+                      "How many threads compute beside it all without the lock, so that CPUs do "
+                      "not fall asleep; by default 0");
+  command->add_option("--cpus", typed->cpus, "How many CPUs to use; by default all");
   command->add_option("--json", typed->json, "A file to write the results to as JSON");
   command->footer(
-      "All of it takes about a minute. Unless --spacing or --no-echo is given, a second table "
-      "shows\n"
-      "four hogs alone whose checkpoints are 1, 2, 4 and 8 units of work apart: how evenly does "
-      "the\n"
-      "lock share its time?\n"
+      "All of it takes about a minute. Unless --spacing, --adversary or --no-echo is given, a\n"
+      "second table shows four hogs alone whose checkpoints are 1, 2, 4 and 8 units of work "
+      "apart:\n"
+      "how evenly does the lock share its time?\n"
       "\nColumns:\n" +
       legend() +
       "\nThe exit status is 1 if a lock let two threads in at once, never let one in, or lost a "

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "stress_options.hpp"
 
+#include "cpus.hpp"
+#include "echo_client.hpp"
 #include "option_values.hpp"
 
 #include <fmt/format.h>
@@ -11,20 +13,14 @@ namespace {
 
 constexpr unsigned most_hogs = 256;
 constexpr unsigned widest_spacing = 1'000'000;
-
-lock_entry lock_named(const std::string& name) {
-  for (const auto& lock : all_locks())
-    if (lock.name == name) return lock;
-  throw usage_error(
-      fmt::format("--locks: there is no lock '{}'; there are {}", name, names_of_all_locks()));
-}
+constexpr unsigned longest_burst = 1'000;  // milliseconds
 
 std::vector<lock_entry> chosen_locks(const std::optional<std::string>& typed) {
   if (!typed) return all_locks();
   const auto names = split(*typed, ',');
   std::vector<lock_entry> locks;
   locks.reserve(names.size());
-  for (const auto& name : names) locks.push_back(lock_named(name));
+  for (const auto& name : names) locks.push_back(lock_named("--locks", name));
   forbid_repetition("--locks", names);
   return locks;
 }
@@ -38,6 +34,31 @@ std::vector<unsigned> chosen_hogs(const typed_stress_options& typed, std::size_t
   return hogs;
 }
 
+unsigned chosen_connections(const typed_stress_options& typed) {
+  if (!typed.no_echo) return whole_number("--connections", typed.connections, 1, most_connections);
+  const typed_stress_options defaults;
+  if (typed.connections != defaults.connections || typed.burst != defaults.burst)
+    throw usage_error(
+        "--connections and --burst say what the echo server does: not with --no-echo");
+  return 0;
+}
+
+std::optional<adversary> chosen_adversary(const std::optional<std::string>& typed) {
+  if (!typed) return std::nullopt;
+  auto found = find_adversary(*typed);
+  if (!found)
+    throw usage_error(fmt::format("--adversary: there is no adversary '{}'; there are {}", *typed,
+                                  names_of_all_adversaries()));
+  return found;
+}
+
+template <class Named>
+std::string names_of(const std::vector<Named>& all) {
+  std::string names;
+  for (const auto& one : all) names += (names.empty() ? "" : ", ") + one.name;
+  return names;
+}
+
 }  // namespace
 
 stress_options checked(const typed_stress_options& typed) {
@@ -46,17 +67,26 @@ stress_options checked(const typed_stress_options& typed) {
   options.spacings =
       whole_numbers("--spacing", typed.spacing.value_or("1"), ':', 1, widest_spacing);
   options.hogs = chosen_hogs(typed, options.spacings.size());
-  options.echo = !typed.no_echo;
-  options.closing_table = options.echo && !typed.spacing;
+  options.connections = chosen_connections(typed);
+  options.burst = std::chrono::milliseconds(whole_number("--burst", typed.burst, 0, longest_burst));
+  options.adversary = chosen_adversary(typed.adversary);
+  options.burners = whole_number("--burners", typed.burners, 0, most_hogs);
+  options.closing_table = options.connections != 0 && !typed.spacing && !typed.adversary;
   options.time_per_run = run_time("--seconds", typed.seconds);
+  if (typed.cpus) options.cpus = whole_number("--cpus", *typed.cpus, 1, usable_cpus());
   if (typed.json) options.json = *typed.json;
   return options;
 }
 
-std::string names_of_all_locks() {
-  std::string names;
-  for (const auto& lock : all_locks()) names += (names.empty() ? "" : ", ") + lock.name;
-  return names;
+lock_entry lock_named(std::string_view option, std::string_view name) {
+  auto found = find_lock(name);
+  if (!found)
+    throw usage_error(
+        fmt::format("{}: there is no lock '{}'; there are {}", option, name, names_of_all_locks()));
+  return *found;
 }
+
+std::string names_of_all_locks() { return names_of(all_locks()); }
+std::string names_of_all_adversaries() { return names_of(all_adversaries()); }
 
 }  // namespace conch::lab

@@ -7,18 +7,24 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace conch::lab {
 
 /// The options of conch-lab stress as they were typed.
 struct typed_stress_options {
-  std::optional<std::string> locks;
-  std::optional<std::string> hogs;
-  std::optional<std::string> spacing;
+  std::optional<std::string> locks{};
+  std::optional<std::string> hogs{};
+  std::optional<std::string> spacing{};
   std::string seconds = "1.5";
   bool no_echo = false;
-  std::optional<std::string> json;
+  std::string connections = "1";
+  std::string burst = "0";
+  std::optional<std::string> adversary{};
+  std::string burners = "0";
+  std::optional<std::string> cpus{};
+  std::optional<std::string> json{};
 };
 
 /// What conch-lab stress is to do.
@@ -26,16 +32,24 @@ struct stress_options {
   std::vector<lock_entry> locks;
   std::vector<unsigned> hogs;
   std::vector<unsigned> spacings;
-  bool echo = true;
+  unsigned connections = 1;  ///< of the echo server; 0 is none
+  clock::duration burst{0};  ///< CPU time under the lock that an answer takes
+  std::optional<lab::adversary> adversary;
+  unsigned burners = 0;       ///< threads that compute without the lock
   bool closing_table = true;  ///< of hogs of different spacings alone
   clock::duration time_per_run{0};
+  std::optional<unsigned> cpus;  ///< how many the program is to use, if not all
   std::optional<std::filesystem::path> json;
 };
 
 /// Throws usage_error.
 stress_options checked(const typed_stress_options& typed);
 
-/// The names of all locks, as they may be typed.
+/// The lock of that name. Throws usage_error, in the name of the option for which it was typed.
+lock_entry lock_named(std::string_view option, std::string_view name);
+
+// The names of all, as they may be typed.
 std::string names_of_all_locks();
+std::string names_of_all_adversaries();
 
 }  // namespace conch::lab

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include "cpus.hpp"
+
+#include <sched.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <system_error>
+
+namespace conch::lab {
+
+namespace {
+
+::cpu_set_t affinity() noexcept {
+  ::cpu_set_t usable;
+  CPU_ZERO(&usable);
+  ::sched_getaffinity(0, sizeof usable, &usable);
+  return usable;
+}
+
+}  // namespace
+
+unsigned usable_cpus() noexcept {
+  const auto usable = affinity();
+  return static_cast<unsigned>(CPU_COUNT(&usable));
+}
+
+void use_only(unsigned cpus) {
+  const auto usable = affinity();
+  ::cpu_set_t chosen;
+  CPU_ZERO(&chosen);
+  for (std::size_t cpu = 0; cpu < CPU_SETSIZE && cpus != 0; ++cpu) {
+    if (!CPU_ISSET(cpu, &usable)) continue;
+    CPU_SET(cpu, &chosen);
+    --cpus;
+  }
+  if (::sched_setaffinity(0, sizeof chosen, &chosen) != 0)
+    throw std::system_error(errno, std::generic_category(), "sched_setaffinity");
+}
+
+}  // namespace conch::lab

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#include "trials.hpp"
+
+#include <fmt/format.h>
+
+namespace conch::lab {
+
+const std::vector<trial>& all_trials() {
+  static const std::vector<trial> trials{{"echo", measure_echo},
+                                         {"hogs", measure_hogs},
+                                         {"fairness", measure_fairness},
+                                         {"adversaries", measure_adversaries},
+                                         {"connections", measure_connections},
+                                         {"crowd", measure_crowd},
+                                         {"one-cpu", measure_one_cpu},
+                                         {"longest-wait", measure_longest_wait},
+                                         {"wakes", measure_wakes}};
+  return trials;
+}
+
+std::string count_of(unsigned number, const std::string& thing) {
+  return fmt::format("{} {}{}", number, thing, number == 1 ? "" : "s");
+}
+
+}  // namespace conch::lab
