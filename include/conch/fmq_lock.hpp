@@ -209,10 +209,6 @@ private:
   using record = fmq::record<Platform>;
   using wait_state = fmq::wait_state;
 
-  /// How long a thread that finds the lock taken looks for it before it queues: about what a short
-  /// section takes.
-  static constexpr duration time_at_the_door = std::chrono::nanoseconds(500);
-
   bool take() noexcept {
     if (!word_.take_if_free()) return false;
     took();
@@ -228,8 +224,8 @@ private:
 
   acquire_result acquire_slow(time_point deadline, bool interruptible) {
     if (held_by_caller()) violate("locked again by its holder");
-    const auto at_the_door = std::min(time_at_the_door, config_.spin);
-    if (spinner_.until(at_the_door, [this] { return take(); })) return acquire_result::acquired;
+    const bool may_spin = config_.spin > duration::zero();
+    if (may_spin && spinner_.briefly([this] { return take(); })) return acquire_result::acquired;
     if (is_past(deadline, Platform::now())) return acquire_result::timed_out;
     guard_.lock();
     if (word_.take_or_queue()) {
@@ -284,33 +280,33 @@ private:
       const bool expects_it_soon = fmq::service_queue<Platform>::is_express(self);
       guard_.unlock();
       std::exchange(next, waker()).wake();
-      const bool took_it =
-          (expects_it_soon && spin(self, std::exchange(relieved, {}))) || sleep(self, wake_at);
-      guard_.lock();
+      bool took_it = false;
+      bool guarded = expects_it_soon && spin(self, took_it, std::exchange(relieved, {}));
+      if (!guarded && !took_it) guarded = sleep(self, wake_at, took_it);
+      if (!guarded) guard_.lock();
       if (took_it) return claim(self);
     }
   }
 
-  /// Without guard_. A waiter that has reason to expect the lock soon looks for it for a while.
-  /// True if it has taken it as the heir; a grant is for the caller to see.
-  bool spin(record& self, thread_id relieved = {}) noexcept {
-    bool took_it = false;
+  /// Without guard_. A waiter that has reason to expect the lock soon looks for it for a while, and
+  /// then for guard_, which whoever gave it the lock may still have. `took_it` says whether it has
+  /// taken the lock as the heir. True if it has guard_.
+  bool spin(record& self, bool& took_it, thread_id relieved = {}) noexcept {
     const auto look = [&] {
       const auto state = self.state.load(std::memory_order_relaxed);
-      took_it = state == wait_state::heir && word_.take_if_free();
-      return took_it || state == wait_state::granted;
+      if (!took_it) took_it = state == wait_state::heir && word_.take_if_free();
+      return (took_it || state == wait_state::granted) && guard_.try_lock();
     };
-    spinner_.until(config_.spin, look, relieved);
-    return took_it;
+    return spinner_.until(config_.spin, look, relieved);
   }
 
-  /// Without guard_. True if the caller woke as the heir and has taken the lock.
-  bool sleep(record& self, time_point wake_at) noexcept {
+  /// Without guard_. Sleeps, and spins if it was woken as the heir. True if it has guard_.
+  bool sleep(record& self, time_point wake_at, bool& took_it) noexcept {
     if (wake_at == detail::no_deadline<Platform>)
       self.thread->sleeper.park();
     else
       self.thread->sleeper.park_until(wake_at);
-    return self.state.load(std::memory_order_relaxed) == wait_state::heir && spin(self);
+    return self.state.load(std::memory_order_relaxed) == wait_state::heir && spin(self, took_it);
   }
 
   /// The heir has woken. True if it has the lock; else it rests, and has lost one more try.
@@ -561,7 +557,9 @@ private:
   fmq::word<Platform> word_;
   typename Platform::template atomic<thread_id> owner_{};
   drop_request<Platform> request_;
-  fmq::spinner<Platform> spinner_;
+
+  // On a line of the cache of its own: who waits does not disturb who holds.
+  alignas(64) fmq::spinner<Platform> spinner_;
   fmq_config config_{};
 
   mutex guard_;  // guards all that follows; slow paths alone take it
@@ -569,8 +567,7 @@ private:
   fmq::schedule<Platform> schedule_{config_};
   fmq::tenure<Platform> tenure_;
   fmq::timer_duty<Platform> timer_;
-  typename Platform::template plain<record*> heir_{
-      nullptr};  // of whom the word's waking bit speaks
+  typename Platform::template plain<record*> heir_{nullptr};  // the word's waking bit is about it
   fmq::lock_id id_;
   [[no_unique_address]] Observer observer_;
 };
