@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "futex_counter.hpp"
 
-#if defined(__linux__) && defined(__x86_64__)
+#if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
 
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -9,36 +9,13 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
-
-// The one system call instruction whose futex calls the kernel lets pass. It knows the instruction
-// by the address that follows it.
-extern "C" long conch_let_futex_pass(long call, long a, long b, long c, long d, long e, long f);
-extern "C" const char conch_futex_passed[];
-asm(R"(
-  .text
-  .globl conch_let_futex_pass
-  .hidden conch_let_futex_pass
-  .type conch_let_futex_pass, @function
-conch_let_futex_pass:
-  movq %rdi, %rax
-  movq %rsi, %rdi
-  movq %rdx, %rsi
-  movq %rcx, %rdx
-  movq %r8, %r10
-  movq %r9, %r8
-  movq 8(%rsp), %r9
-  syscall
-  .globl conch_futex_passed
-  .hidden conch_futex_passed
-conch_futex_passed:
-  ret
-  .size conch_let_futex_pass, . - conch_let_futex_pass
-)");
 
 namespace conch::bench {
 
@@ -46,52 +23,65 @@ namespace {
 
 std::atomic<std::uint64_t> calls{0};
 
-/// Changes no errno: the call that it makes returns the error itself, as the kernel does.
-void pass_on(int, ::siginfo_t*, void* interrupted) {
+/// In the upper half of the operation, which the kernel does not read: a call by the handler.
+constexpr std::uint32_t by_handler = 0x636f6e63;
+
+#if defined(__x86_64__)
+constexpr std::uint32_t architecture = AUDIT_ARCH_X86_64;
+using word = ::greg_t;
+std::array<word, 6> arguments(const ::ucontext_t& context) {
+  const auto& registers = context.uc_mcontext.gregs;
+  return {registers[REG_RDI], registers[REG_RSI], registers[REG_RDX],
+          registers[REG_R10], registers[REG_R8],  registers[REG_R9]};
+}
+void set_result(::ucontext_t& context, long result) { context.uc_mcontext.gregs[REG_RAX] = result; }
+#else
+constexpr std::uint32_t architecture = AUDIT_ARCH_AARCH64;
+using word = unsigned long long;
+std::array<word, 6> arguments(const ::ucontext_t& context) {
+  const auto& registers = context.uc_mcontext.regs;
+  return {registers[0], registers[1], registers[2], registers[3], registers[4], registers[5]};
+}
+void set_result(::ucontext_t& context, long result) {
+  context.uc_mcontext.regs[0] = static_cast<word>(result);
+}
+#endif
+
+void count_and_call(int, ::siginfo_t*, void* where) {
+  const int error = errno;
+  auto& context = *static_cast<::ucontext_t*>(where);
   calls.fetch_add(1, std::memory_order_relaxed);  // a count, which orders nothing
-  auto* const registers = static_cast<::ucontext_t*>(interrupted)->uc_mcontext.gregs;
-  registers[REG_RAX] =
-      conch_let_futex_pass(SYS_futex, registers[REG_RDI], registers[REG_RSI], registers[REG_RDX],
-                           registers[REG_R10], registers[REG_R8], registers[REG_R9]);
+  const auto call = arguments(context);
+  const auto operation =
+      static_cast<long>(std::uint64_t{by_handler} << 32U | static_cast<std::uint32_t>(call[1]));
+  const auto result = ::syscall(SYS_futex, call[0], operation, call[2], call[3], call[4], call[5]);
+  set_result(context, result == -1 ? -errno : result);
+  errno = error;
 }
 
 bool handle_signal() noexcept {
   struct ::sigaction action {};
-  action.sa_sigaction = pass_on;
-  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  action.sa_sigaction = count_and_call;
+  action.sa_flags = static_cast<int>(SA_SIGINFO | SA_NODEFER | SA_RESTART);
   return ::sigaction(SIGSYS, &action, nullptr) == 0;
 }
-
-/// The offset of half of a 64-bit field of what a filter sees.
-constexpr auto instruction =
-    static_cast<std::uint32_t>(offsetof(::seccomp_data, instruction_pointer));
-constexpr std::uint32_t upper_half = 4;
-
-constexpr ::sock_filter load(std::uint32_t offset) {
-  return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset);
-}
-/// Goes so many statements further if what was loaded is not `value`.
-constexpr ::sock_filter unless_skip(std::uint32_t value, std::uint8_t statements) {
-  return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, statements);
-}
-constexpr ::sock_filter answer(std::uint32_t what) { return BPF_STMT(BPF_RET | BPF_K, what); }
 
 }  // namespace
 
 bool count_futex_calls_of_this_thread() noexcept {
   static const bool handled = handle_signal();
-  const auto passed = reinterpret_cast<std::uintptr_t>(&conch_futex_passed);
-  std::array filter{load(offsetof(::seccomp_data, arch)),
-                    unless_skip(AUDIT_ARCH_X86_64, 6),
-                    load(offsetof(::seccomp_data, nr)),
-                    unless_skip(SYS_futex, 4),
-                    load(instruction),
-                    unless_skip(static_cast<std::uint32_t>(passed), 3),
-                    load(instruction + upper_half),
-                    unless_skip(static_cast<std::uint32_t>(passed >> 32), 1),
-                    answer(SECCOMP_RET_ALLOW),
-                    answer(SECCOMP_RET_TRAP)};
-  const ::sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+  constexpr auto operation_above = offsetof(::seccomp_data, args) + 8 + 4;  // little-endian
+  std::array<::sock_filter, 8> filter{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(::seccomp_data, arch)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, architecture, 0, 4),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(::seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 0, 2),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, operation_above),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, by_handler, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+  }};
+  const ::sock_fprog program{.len = filter.size(), .filter = filter.data()};
   return handled && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
          ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "process_counters.hpp"
 
-#include "futex_count.hpp"
+#include "../common/futex_counter.hpp"
 
 #include <sys/resource.h>
 

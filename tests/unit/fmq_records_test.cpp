@@ -243,6 +243,7 @@ struct held_up_platform : conch::posix_platform {
       hold_up(about_to_lock, may_lock);
       real_.lock();
     }
+    bool try_lock() noexcept { return real_.try_lock(); }
     void unlock() noexcept {
       hold_up(about_to_unlock, may_unlock);
       if (destroyed)
