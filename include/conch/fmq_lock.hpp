@@ -88,8 +88,9 @@ public:
 
   /// Blocks until the caller has the lock. Precondition: the caller does not have it.
   void lock() CONCH_ACQUIRE() {
-    if (!take()) [[unlikely]]
-      acquire_slow(detail::no_deadline<Platform>, false);
+    if (word_.take_if_idle()) [[likely]]
+      return took();
+    if (!take()) acquire_slow(detail::no_deadline<Platform>, false);
   }
 
   /// Takes the lock if nobody has it.
@@ -136,7 +137,7 @@ public:
       violate(is_locked() ? "unlocked by a thread that does not hold it" : "unlocked while free");
     observer_.on_event(lock_event::released);
     owner_.store(thread_id{}, std::memory_order_relaxed);
-    if (!word_.release_if_quiet()) [[unlikely]]
+    if (!word_.release_if_alone()) [[unlikely]]
       unlock_slow();
   }
 
@@ -278,10 +279,11 @@ private:
       keep_time(self, now);
       const auto wake_at = timer_.is_kept_by(self) ? std::min(deadline, timer_.alarm()) : deadline;
       const bool expects_it_soon = fmq::service_queue<Platform>::is_express(self);
+      const bool barges = heir_ != nullptr;  // the lock is free for anybody again and again
       guard_.unlock();
       std::exchange(next, waker()).wake();
       bool took_it = false;
-      bool guarded = expects_it_soon && spin(self, took_it, std::exchange(relieved, {}));
+      bool guarded = expects_it_soon && spin(self, took_it, barges, std::exchange(relieved, {}));
       if (!guarded && !took_it) guarded = sleep(self, wake_at, took_it);
       if (!guarded) guard_.lock();
       if (took_it) return claim(self);
@@ -289,12 +291,13 @@ private:
   }
 
   /// Without guard_. A waiter that has reason to expect the lock soon looks for it for a while, and
-  /// then for guard_, which whoever gave it the lock may still have. `took_it` says whether it has
-  /// taken the lock as the heir. True if it has guard_.
-  bool spin(record& self, bool& took_it, thread_id relieved = {}) noexcept {
+  /// then for guard_, which whoever gave it the lock may still have. One that `barges` takes a free
+  /// lock ahead of the heir, as threads that come by do. `took_it` says whether it has taken the lock
+  /// by itself. True if it has guard_.
+  bool spin(record& self, bool& took_it, bool barges, thread_id relieved = {}) noexcept {
     const auto look = [&] {
       const auto state = self.state.load(std::memory_order_relaxed);
-      if (!took_it) took_it = state == wait_state::heir && word_.take_if_free();
+      if (!took_it && (barges || state == wait_state::heir)) took_it = word_.take_if_free();
       return (took_it || state == wait_state::granted) && guard_.try_lock();
     };
     return spinner_.until(config_.spin, look, relieved);
@@ -306,7 +309,8 @@ private:
       self.thread->sleeper.park();
     else
       self.thread->sleeper.park_until(wake_at);
-    return self.state.load(std::memory_order_relaxed) == wait_state::heir && spin(self, took_it);
+    return self.state.load(std::memory_order_relaxed) == wait_state::heir &&
+           spin(self, took_it, false);
   }
 
   /// The heir has woken. True if it has the lock; else it rests, and has lost one more try.
@@ -357,6 +361,7 @@ private:
 
   /// Without guard_, by the holder, when somebody waits.
   void unlock_slow() {
+    if (word_.release_to_heir()) return;
     guard_.lock();
     const waker next = release(Platform::now());
     guard_.unlock();
