@@ -210,6 +210,8 @@ private:
   using record = fmq::record<Platform>;
   using wait_state = fmq::wait_state;
 
+  static constexpr time_point never = time_point::max();
+
   bool take() noexcept {
     if (!word_.take_if_free()) return false;
     took();
@@ -274,9 +276,10 @@ private:
       const bool expired = is_past(deadline, now);
       if (expired || (interruptible && is_interrupted(self)))
         return take_or_leave(self, now, expired);
-      settle_request(now);
+      const auto alarm = alarm_time(now);
+      settle_request(now, alarm);
       timer_.give_up(self);
-      keep_time(self, now);
+      keep_time(self, now, alarm);
       const auto wake_at = timer_.is_kept_by(self) ? std::min(deadline, timer_.alarm()) : deadline;
       const bool expects_it_soon = fmq::service_queue<Platform>::is_express(self);
       const bool barges = heir_ != nullptr;  // the lock is free for anybody again and again
@@ -448,11 +451,12 @@ private:
   /// wakes a waiter if it must. Lets go of guard_.
   void stay(record& self, time_point now) noexcept {
     if (heir_ == nullptr) tenure_.identify(self);
-    settle_request(now);
+    const auto alarm = alarm_time(now);
+    settle_request(now, alarm);
     waker keeper;
-    if (needs_alarm(now)) {
+    if (needs_alarm(alarm)) {
       observer_.on_event(lock_event::alarm_passed);
-      keeper = timer_.pass_to(schedule_.last(), alarm_time(now));
+      keeper = timer_.pass_to(schedule_.last(), alarm);
     }
     guard_.unlock();
     keeper.wake();
@@ -482,8 +486,10 @@ private:
   }
 
   /// When the holder must be asked to move on, as far as is known: at once if nobody knows who it
-  /// is.
+  /// is, and never if nobody waits. Not either if an heir is awake, which will see to it that the
+  /// holder, whoever it is, does not stay for ever.
   time_point alarm_time(time_point now) noexcept {
+    if (schedule_.empty() || (tenure_.holder() == nullptr && heir_ != nullptr)) return never;
     const auto* holder = tenure_.holder();
     if (holder == nullptr) return now;
     const auto since = tenure_.is_on_its_way() ? now : schedule_.settled_at();
@@ -492,15 +498,10 @@ private:
     return tenure_.is_on_its_way() && at <= now ? now + config_.quantum : at;
   }
 
-  /// An heir is awake, and will see to it that the holder, whoever it is, does not stay for ever.
-  bool heir_will_look() const noexcept { return tenure_.holder() == nullptr && heir_ != nullptr; }
-
   /// The drop request stands if the holder is due. While a grant is on its way it need not: its claim
   /// looks again.
-  void settle_request(time_point now) noexcept {
-    const bool is_due = !schedule_.empty() && !tenure_.is_on_its_way() && !heir_will_look() &&
-                        alarm_time(now) <= now;
-    if (is_due)
+  void settle_request(time_point now, time_point alarm) noexcept {
+    if (alarm <= now && !tenure_.is_on_its_way())
       ask();
     else
       request_.clear();
@@ -510,17 +511,17 @@ private:
     if (request_.raise()) observer_.on_event(lock_event::drop_requested);
   }
 
-  bool needs_alarm(time_point now) noexcept {
-    return !schedule_.empty() && !request_.standing() && !heir_will_look() &&
-           timer_.is_late_for(alarm_time(now), schedule_.tolerance());
+  bool needs_alarm(time_point alarm) const noexcept {
+    return alarm != never && !request_.standing() &&
+           timer_.is_late_for(alarm, schedule_.tolerance());
   }
 
   /// The caller, about to sleep, takes the timer duty if nobody has it or whoever does will be late.
   /// It does so too when the holder has been asked already: should it turn out to be at the beginning
   /// of its share, it need wake nobody.
-  void keep_time(record& self, time_point now) noexcept {
-    if (needs_alarm(now))
-      timer_.take(self, alarm_time(now));
+  void keep_time(record& self, time_point now, time_point alarm) noexcept {
+    if (needs_alarm(alarm))
+      timer_.take(self, alarm);
     else if (!timer_.is_kept())
       timer_.take(self, now + schedule_.lead());
   }
@@ -528,8 +529,9 @@ private:
   /// Lets go of guard_ by a thread that is not going to wait. If nobody watches the time, the holder
   /// is asked: it looks after that at its next checkpoint, unless it lets go before.
   void leave_guard(time_point now) noexcept {
-    settle_request(now);
-    if (needs_alarm(now)) ask();
+    const auto alarm = alarm_time(now);
+    settle_request(now, alarm);
+    if (needs_alarm(alarm)) ask();
     guard_.unlock();
   }
 

@@ -18,8 +18,8 @@ using record = conch::fmq::record<conch::posix_platform>;
 using queue = conch::fmq::service_queue<conch::posix_platform>;
 using duration = conch::posix_platform::duration;
 
-constexpr duration width{1'000};
-constexpr auto ring = 63;  // levels from the clock's own to the last that is told apart
+constexpr duration width{1'024};  // a power of two, as levels are
+constexpr auto ring = 63;         // levels from the clock's own to the last that is told apart
 
 std::int64_t level(const record& r) { return r.virtual_time / width; }
 

@@ -26,7 +26,10 @@ public:
   using record = fmq::record<Platform>;
   using duration = typename Platform::duration;
 
-  constexpr explicit service_queue(duration level_width) noexcept : level_width_(level_width) {}
+  /// Levels are as wide as the greatest power of two, in the clock's ticks, up to `widest`, so that
+  /// no step divides. Precondition: widest >= 1 tick.
+  constexpr explicit service_queue(duration widest) noexcept
+      : level_bits_(63 - std::countl_zero(static_cast<std::uint64_t>(widest.count()))) {}
 
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -67,7 +70,8 @@ public:
   /// that follows it passes nobody by.
   [[nodiscard]] duration least_due(duration clock) noexcept {
     const auto* first = first_by_level(clock);
-    const auto ring_end = static_cast<typename duration::rep>(level(clock) + 63) * level_width_;
+    const auto ring_end =
+        duration(static_cast<typename duration::rep>((level(clock) + 63) << level_bits_));
     const duration by_level =
         first != nullptr ? std::min(duration(first->virtual_time), ring_end) : duration::max();
     return turn_ != nullptr ? std::min(by_level, duration(turn_->virtual_time)) : by_level;
@@ -133,7 +137,7 @@ private:
   };
 
   [[nodiscard]] std::uint64_t level(duration virtual_time) const noexcept {
-    return static_cast<std::uint64_t>(virtual_time / level_width_);
+    return static_cast<std::uint64_t>(virtual_time.count()) >> level_bits_;
   }
 
   void arrive(record& r) noexcept {
@@ -178,7 +182,7 @@ private:
     return nullptr;
   }
 
-  duration level_width_;
+  int level_bits_;
   typename Platform::template plain<std::uint64_t> used_{0};
   std::array<list, 64> ring_{};
   list credit_;
