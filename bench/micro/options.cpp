@@ -68,7 +68,7 @@ std::string help_text() {
   return R"(usage: conch-bench [--quick] [--machine] [--rounds=N] [--benchmark_...]
 
 Measures conch's locks beside those that a program could use instead, as ratios to std::mutex in the
-same run. All of it takes about 10 minutes.
+same run. All of it takes about 12 minutes.
 
   --quick                     a minute, for a first look: one short round
   --machine                   what the machine itself takes for the steps that locks are made of: a
