@@ -14,8 +14,7 @@ namespace conch::sim {
 
 /// A platform like conch::posix_platform whose threads are fibers on simulated time. See world.hpp.
 ///
-/// Every operation but the reading of the clock is a choice point before it: time stands while
-/// anybody can run, and so nobody can tell when in between the clock was read.
+/// Every operation is a choice point before it.
 struct sim_platform {
   using clock = sim::clock;
   using time_point = sim::time_point;
@@ -23,7 +22,10 @@ struct sim_platform {
   using thread_id = std::uintptr_t;
 
   static thread_id this_thread() noexcept { return engine::self() + 1; }
-  static time_point now() noexcept { return clock::now(); }
+  static time_point now() noexcept {
+    engine::point(engine::operation::clock_read, nullptr);
+    return clock::now();
+  }
   static void relax() noexcept { engine::spin(engine::operation::relax); }
   static void yield() noexcept { engine::spin(engine::operation::yield); }
   static unsigned cpu_count() noexcept;
@@ -343,7 +345,7 @@ struct sim_platform {
     bool wait(const time_point* deadline) noexcept {
       engine::point(engine::operation::acquire, this, life_);
       while (!take()) {
-        if (deadline != nullptr && *deadline <= now()) return false;
+        if (deadline != nullptr && *deadline <= clock::now()) return false;
         waiting_.push_back(engine::self());
         const auto end = engine::sleep(engine::awaits::semaphore, this, deadline);
         std::erase(waiting_, engine::self());
