@@ -17,7 +17,9 @@ interrupts::interrupts() {
   ::pthread_sigmask(SIG_BLOCK, &awaited_, &mask_before_);
 }
 
-interrupts::~interrupts() { ::pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr); }
+interrupts::~interrupts() {
+  if (!interrupted_) ::pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
+}
 
 bool interrupts::wait_until(clock::time_point deadline) noexcept {
   while (!interrupted_) {

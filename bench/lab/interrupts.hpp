@@ -19,6 +19,8 @@ public:
   interrupts();
   interrupts(const interrupts&) = delete;
   interrupts& operator=(const interrupts&) = delete;
+  /// Lets the signals act again, unless there has been one: the program then ends with a report, which
+  /// another one must not cut short.
   ~interrupts();
 
   /// Sleeps until `deadline` or an interrupt. True if there has been one, now or before.
