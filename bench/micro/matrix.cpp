@@ -70,7 +70,7 @@ void report(state& run, const waits& measured) {
   run.counters[figure::wait_p99] = nanoseconds_of(0.99);
   run.counters[figure::wait_p999] = nanoseconds_of(0.999);
   run.counters[figure::longest_wait] = static_cast<double>(most->count());
-  run.counters[figure::median_longest_wait] = median_of(longest);
+  run.counters[figure::median_longest_wait] = lab::median(longest);
   run.counters[figure::longest_waiter] = static_cast<double>(most - measured.longest.begin());
   run.counters[figure::jain_hold_time] = lab::jain_index(measured.held);
 }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "results.hpp"
 
+#include "../common/statistics.hpp"
+
 #include <algorithm>
 
 namespace conch::bench {
-
-double median_of(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const auto half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
 
 benchmark_name benchmark_name::parse(const std::string& name) {
   const auto slash = name.rfind('/');
@@ -27,7 +23,7 @@ std::optional<double> results::median(const std::string& row, const std::string&
   if (found == values_.end()) return std::nullopt;
   const auto values = found->second.find(figure);
   if (values == found->second.end()) return std::nullopt;
-  return median_of(values->second);
+  return lab::median(values->second);
 }
 
 std::optional<double> results::quotient(const std::string& row, const std::string& dividend,

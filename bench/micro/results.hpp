@@ -17,9 +17,6 @@ struct benchmark_name {
   static benchmark_name parse(const std::string& name);
 };
 
-/// The one in the middle, or the mean of the two there. Precondition: there are values.
-double median_of(std::vector<double> values);
-
 /// All that was measured, by row, lock and figure.
 class results {
 public:
