@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
@@ -24,6 +25,11 @@ void print(std::string_view text) {
   const auto written = std::fwrite(text.data(), 1, text.size(), stdout);
   if (written != text.size() || std::fflush(stdout) != 0)
     throw std::system_error(errno, std::generic_category(), "cannot write to standard output");
+}
+
+std::size_t display_width(std::string_view text) noexcept {
+  const auto begins_character = [](char byte) { return (byte & '\xc0') != '\x80'; };
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
 }
 
 progress_line::progress_line() : visible_(::isatty(STDERR_FILENO) != 0) {}

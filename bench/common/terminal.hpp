@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace conch::lab {
@@ -11,6 +12,9 @@ void guard_standard_streams();
 
 /// Writes to standard output at once. Throws std::system_error if that is not possible.
 void print(std::string_view text);
+
+/// How many columns of a terminal a text in UTF-8 takes, none of whose characters is a wide one.
+std::size_t display_width(std::string_view text) noexcept;
 
 /// A line on the terminal that is written over, and is gone at the end; nothing where standard
 /// error is no terminal.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "peers_report.hpp"
 
+#include "../common/terminal.hpp"
 #include "figures.hpp"
 
 #include <fmt/format.h>
@@ -20,7 +21,7 @@ constexpr int name_width = 20;
 /// Columns under one title, one for each number of hogs.
 struct column_group {
   std::string title;
-  int width;  ///< of each column
+  std::size_t width;  ///< of each column
   std::vector<unsigned> hogs;
   std::string (*cell)(const peers_results& results, const peer& peer, unsigned hogs);
 };
@@ -65,21 +66,13 @@ std::vector<column_group> groups_of(const peers_results& results) {
   return groups;
 }
 
-/// How many columns of a terminal a text takes: none of its characters is a wide one.
-int width_of(const std::string& text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;  // no continuation byte of UTF-8
-  }));
-}
-
 /// As wide as its columns with a space before each, or as its title.
-int width_of(const column_group& group) {
-  const auto columns = static_cast<int>(group.hogs.size()) * (group.width + 1);
-  return std::max(columns, width_of(group.title) + 1);
+std::size_t width_of(const column_group& group) {
+  return std::max(group.hogs.size() * (group.width + 1), display_width(group.title) + 1);
 }
 
-std::string padded(const std::string& text, int width) {
-  return fmt::format("{:{}}{}", "", std::max(0, width - width_of(text)), text);
+std::string padded(const std::string& text, std::size_t width) {
+  return std::string(width - std::min(width, display_width(text)), ' ') + text;
 }
 
 std::string cells_in_group(const column_group& group, const std::vector<std::string>& cells) {

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "text_table.hpp"
 
+#include "../common/terminal.hpp"
+
 #include <algorithm>
 #include <cstddef>
 
 namespace conch::bench {
 
-namespace {
-
-/// In characters, of which those beyond ASCII have more than one byte.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char byte) { return (byte & '\xc0') != '\x80'; }));
-}
-
-}  // namespace
+using lab::display_width;
 
 text_table::text_table(const std::vector<std::string>& titles) : rows_(2) {
   for (const auto& title : titles) {
@@ -28,12 +22,13 @@ text_table::text_table(const std::vector<std::string>& titles) : rows_(2) {
 std::string text_table::text() const {
   std::vector<std::size_t> widths(rows_[0].size());
   for (const auto& row : rows_)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], display_width(row[i]));
   std::string text;
   for (const auto& row : rows_) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - width_of(row[i]), ' ');
+      const std::string padding(widths[i] - display_width(row[i]), ' ');
       line += i == 0 ? row[i] + padding : "  " + padding + row[i];
     }
     line.erase(line.find_last_not_of(' ') + 1);
