@@ -23,8 +23,8 @@ std::string factor(double value) {
   return value < 10 ? fmt::format("{:.2f}", value) : grouped(value);
 }
 
-std::string count_of_hogs(unsigned hogs) {
-  return fmt::format("{} hog{}", hogs, hogs == 1 ? "" : "s");
+std::string count_of(unsigned number, std::string_view thing) {
+  return fmt::format("{} {}{}", number, thing, number == 1 ? "" : "s");
 }
 
 }  // namespace conch::lab

@@ -18,6 +18,7 @@ std::string grouped(const std::optional<double>& value);
 /// A ratio, which may be infinite: two decimals below 10, none above.
 std::string factor(double value);
 
-std::string count_of_hogs(unsigned hogs);
+/// "1 hog", "2 hogs".
+std::string count_of(unsigned number, std::string_view thing);
 
 }  // namespace conch::lab

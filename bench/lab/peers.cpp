@@ -126,7 +126,7 @@ private:
   }
 
   std::optional<peer_figures> measure_one(peer& peer, const peer_plan& plan, const runner& run) {
-    const auto hogs = count_of_hogs(plan.hogs);
+    const auto hogs = count_of(plan.hogs, "hog");
     progress_line line;
     line.show(fmt::format("run {} of {}: {}, {}", runs_done_ + 1, runs_to_do_, peer.name, hogs));
     auto figures = run(plan);

@@ -188,7 +188,8 @@ std::string convoy_line(const stress_results& results, const std::string& lock) 
   for (const auto& run : results.runs) {
     const auto convoy = run.lock == lock ? results.convoy_factor(run) : std::nullopt;
     if (convoy && run.plan.hogs != 0)
-      factors.push_back(fmt::format("{} beside {}", factor(*convoy), count_of_hogs(run.plan.hogs)));
+      factors.push_back(
+          fmt::format("{} beside {}", factor(*convoy), count_of(run.plan.hogs, "hog")));
   }
   if (factors.empty()) return {};
   return fmt::format("{:<16} convoy factor {}\n", lock, fmt::join(factors, ", "));
@@ -228,7 +229,7 @@ std::string detail_line(const run_result& run) {
 std::string failure_lines(const run_result& run) {
   std::string lines;
   for (const auto& failure : run.failures)
-    lines += fmt::format("FAILED: {}, {}: {}\n", run.lock, count_of_hogs(run.plan.hogs), failure);
+    lines += fmt::format("FAILED: {}, {}: {}\n", run.lock, count_of(run.plan.hogs, "hog"), failure);
   return lines;
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "trials.hpp"
 
-#include <fmt/format.h>
-
 namespace conch::lab {
 
 const std::vector<trial>& all_trials() {
@@ -16,10 +14,6 @@ const std::vector<trial>& all_trials() {
                                          {"longest-wait", measure_longest_wait},
                                          {"wakes", measure_wakes}};
   return trials;
-}
-
-std::string count_of(unsigned number, const std::string& thing) {
-  return fmt::format("{} {}{}", number, thing, number == 1 ? "" : "s");
 }
 
 }  // namespace conch::lab

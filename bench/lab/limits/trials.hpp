@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../figures.hpp"  // what trials say in words
 #include "figure.hpp"
 #include "workbench.hpp"
 
@@ -28,8 +29,5 @@ struct trial {
 
 /// All of them, in the order in which they are made and shown.
 const std::vector<trial>& all_trials();
-
-/// "1 hog", "2 hogs".
-std::string count_of(unsigned number, const std::string& thing);
 
 }  // namespace conch::lab
