@@ -47,4 +47,9 @@ measuring_context look_around() {
           .date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))};
 }
 
+std::string in_words(const measuring_context& context) {
+  return fmt::format("{}, {} CPUs, {}; {}; commit {}", context.machine, context.cpus,
+                     context.kernel, context.compiler, context.commit);
+}
+
 }  // namespace conch::lab

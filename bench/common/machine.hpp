@@ -17,4 +17,7 @@ struct measuring_context {
 
 measuring_context look_around();
 
+/// All of it but the date, on one line.
+std::string in_words(const measuring_context& context);
+
 }  // namespace conch::lab

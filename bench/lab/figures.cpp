@@ -2,6 +2,7 @@
 #include "figures.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 
@@ -25,6 +26,16 @@ std::string factor(double value) {
 
 std::string count_of(unsigned number, std::string_view thing) {
   return fmt::format("{} {}{}", number, thing, number == 1 ? "" : "s");
+}
+
+nlohmann::ordered_json finite_or_null(const std::optional<double>& value) {
+  if (!value || !std::isfinite(*value)) return nullptr;
+  return *value;
+}
+
+nlohmann::ordered_json to_json(const measuring_context& context) {
+  return {{"machine", context.machine},   {"cpus", context.cpus},     {"kernel", context.kernel},
+          {"compiler", context.compiler}, {"commit", context.commit}, {"date", context.date}};
 }
 
 }  // namespace conch::lab

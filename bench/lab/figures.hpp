@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "../common/machine.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,5 +24,12 @@ std::string factor(double value);
 
 /// "1 hog", "2 hogs".
 std::string count_of(unsigned number, std::string_view thing);
+
+// Figures as JSON has them, and where they were measured.
+
+/// JSON has no infinity, and so an infinite value is null, as an unknown one is.
+nlohmann::ordered_json finite_or_null(const std::optional<double>& value);
+
+nlohmann::ordered_json to_json(const measuring_context& context);
 
 }  // namespace conch::lab

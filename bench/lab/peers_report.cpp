@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cmath>
 
 namespace conch::lab {
 
@@ -81,23 +80,18 @@ std::string cells_in_group(const column_group& group, const std::vector<std::str
   return padded(text, width_of(group) + 1);
 }
 
-json to_json(const std::optional<double>& value) {
-  // JSON has no infinity, and so an infinite value is null, as an unknown one is.
-  return value && std::isfinite(*value) ? json(*value) : json(nullptr);
-}
-
 json to_json(const peers_results& results, const peer& peer) {
   json object{{"name", peer.name},
-              {"work_of_one_hog_alone_per_second", to_json(peer.work_of_one_hog_alone)}};
+              {"work_of_one_hog_alone_per_second", finite_or_null(peer.work_of_one_hog_alone)}};
   auto runs = json::array();
   for (const auto& run : peer.runs)
     runs.push_back({{"hogs", run.hogs},
                     {"requests_per_second", run.requests_per_second},
                     {"requests", run.requests},
                     {"cut_short", run.cut_short},
-                    {"convoy_factor", to_json(peer.convoy_factor(run.hogs))},
-                    {"fmq_lock_over_it", to_json(results.lead_of_fmq_lock(peer, run.hogs))},
-                    {"hog_work_relative", to_json(peer.relative_hog_work(run.hogs))},
+                    {"convoy_factor", finite_or_null(peer.convoy_factor(run.hogs))},
+                    {"fmq_lock_over_it", finite_or_null(results.lead_of_fmq_lock(peer, run.hogs))},
+                    {"hog_work_relative", finite_or_null(peer.relative_hog_work(run.hogs))},
                     {"cpus_used_by_others", run.cpus_used_by_others}});
   object["runs"] = std::move(runs);
   object["failure"] = peer.failure.empty() ? json(nullptr) : json(peer.failure);
@@ -107,10 +101,7 @@ json to_json(const peers_results& results, const peer& peer) {
 }  // namespace
 
 std::string header(const peers_results& results) {
-  const auto& context = results.context;
-  return fmt::format("conch-lab peers: {}, {} CPUs, {}; {}; commit {}\n{} s for each run\n",
-                     context.machine, context.cpus, context.kernel, context.compiler,
-                     context.commit,
+  return fmt::format("conch-lab peers: {}\n{} s for each run\n", in_words(results.context),
                      std::chrono::duration_cast<seconds>(results.time_per_run).count());
 }
 
@@ -163,22 +154,16 @@ std::string failure_line(const peer& peer) {
 }
 
 nlohmann::ordered_json to_json(const peers_results& results) {
-  const auto& context = results.context;
+  auto context = to_json(results.context);
+  context["seconds_per_run"] = std::chrono::duration_cast<seconds>(results.time_per_run).count();
+  context["hogs"] = results.numbers_of_hogs;
   auto peers = json::array();
   for (const auto& peer : results.peers) peers.push_back(to_json(results, peer));
   auto skipped = json::array();
   for (const auto& one : results.skipped)
     skipped.push_back({{"name", one.name}, {"reason", one.reason}});
   return {{"schema", 1},
-          {"context",
-           {{"machine", context.machine},
-            {"cpus", context.cpus},
-            {"kernel", context.kernel},
-            {"compiler", context.compiler},
-            {"commit", context.commit},
-            {"date", context.date},
-            {"seconds_per_run", std::chrono::duration_cast<seconds>(results.time_per_run).count()},
-            {"hogs", results.numbers_of_hogs}}},
+          {"context", std::move(context)},
           {"peers", std::move(peers)},
           {"skipped", std::move(skipped)}};
 }

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include <array>
-#include <cmath>
 #include <numeric>
 #include <string_view>
 
@@ -98,11 +97,6 @@ std::array<std::string, 4> latency_cells(const std::optional<echo_figures>& echo
   return {grouped(echo->requests_per_second), cell(echo->p50), cell(echo->p99), cell(echo->max)};
 }
 
-json to_json(const std::optional<double>& value) {
-  // JSON has no infinity, and so an infinite value is null, as an unknown one is.
-  return value && std::isfinite(*value) ? json(*value) : json(nullptr);
-}
-
 json latency_to_json(const std::optional<echo_figures>& echo) {
   if (!echo) return nullptr;
   return {{"p50", microseconds(echo->p50).count()},
@@ -126,16 +120,16 @@ json to_json(const stress_results& results, const run_result& run) {
   object["jain_hold_time"] = hogs ? json(jain_index(run.hog_hold_shares)) : json(nullptr);
   object["hold_time_shares"] = run.hog_hold_shares;
   object["switches_per_second"] = run.switches_per_second;
-  object["vain_wakeups_per_second"] = to_json(run.vain_wakeups_per_second);
+  object["vain_wakeups_per_second"] = finite_or_null(run.vain_wakeups_per_second);
   object["voluntary_context_switches_per_second"] = run.voluntary_context_switches_per_second;
   object["involuntary_context_switches_per_second"] = run.involuntary_context_switches_per_second;
   object["cpus_used_by_others"] = run.cpus_used_by_others;
   object["echo_hold_share"] = run.echo ? json(run.echo->hold_share) : json(nullptr);
   object["slowest_connection_over_mean"] =
       run.echo ? json(run.echo->slowest_over_mean) : json(nullptr);
-  object["adversary_over_hog"] = to_json(run.adversary_over_hog);
+  object["adversary_over_hog"] = finite_or_null(run.adversary_over_hog);
   object["longest_wait_us"] = microseconds(run.longest_wait).count();
-  object["convoy_factor"] = to_json(results.convoy_factor(run));
+  object["convoy_factor"] = finite_or_null(results.convoy_factor(run));
   object["failures"] = run.failures;
   return object;
 }
@@ -149,9 +143,7 @@ json to_json(const stress_results& results, const std::vector<run_result>& runs)
 }  // namespace
 
 std::string header(const stress_results& results) {
-  const auto& context = results.context;
-  return fmt::format("conch-lab stress: {}, {} CPUs, {}; {}; commit {}\n", context.machine,
-                     context.cpus, context.kernel, context.compiler, context.commit);
+  return fmt::format("conch-lab stress: {}\n", in_words(results.context));
 }
 
 std::string legend() {
@@ -234,17 +226,11 @@ std::string failure_lines(const run_result& run) {
 }
 
 nlohmann::ordered_json to_json(const stress_results& results) {
-  const auto& context = results.context;
+  auto context = to_json(results.context);
+  context["seconds_per_run"] = std::chrono::duration_cast<seconds>(results.time_per_run).count();
+  context["baseline_hog_work_per_second"] = results.baseline_hog_work_per_second;
   return {{"schema", 2},
-          {"context",
-           {{"machine", context.machine},
-            {"cpus", context.cpus},
-            {"kernel", context.kernel},
-            {"compiler", context.compiler},
-            {"commit", context.commit},
-            {"date", context.date},
-            {"seconds_per_run", std::chrono::duration_cast<seconds>(results.time_per_run).count()},
-            {"baseline_hog_work_per_second", results.baseline_hog_work_per_second}}},
+          {"context", std::move(context)},
           {"runs", to_json(results, results.runs)},
           {"hogs_alone_runs", to_json(results, results.closing_runs)}};
 }

@@ -54,10 +54,9 @@ int complain(std::string_view what, int status) {
 void introduce() {
   const auto context = lab::look_around();
   const auto& speed = machine_speed();
-  lab::print(fmt::format("conch-bench: {}, {} CPUs, {}; {}; commit {}\n", context.machine,
-                         context.cpus, context.kernel, context.compiler, context.commit) +
-             fmt::format("one step of work takes {:.2f} ns, a look at the clock {:.0f} ns\n",
-                         speed.step.count(), speed.clock_read.count()) +
+  lab::print(fmt::format("conch-bench: {}\n"
+                         "one step of work takes {:.2f} ns, a look at the clock {:.0f} ns\n",
+                         lab::in_words(context), speed.step.count(), speed.clock_read.count()) +
              missing_locks());
   benchmark::AddCustomContext("machine", context.machine);
   benchmark::AddCustomContext("cpus", std::to_string(context.cpus));

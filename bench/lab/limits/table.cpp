@@ -65,10 +65,7 @@ json to_json(const limit& limit) {
 }  // namespace
 
 std::string header(const limits_results& results) {
-  const auto& context = results.context;
-  return fmt::format("conch-lab limits of {}: {}, {} CPUs, {}; {}; commit {}\n", results.lock,
-                     context.machine, context.cpus, context.kernel, context.compiler,
-                     context.commit);
+  return fmt::format("conch-lab limits of {}: {}\n", results.lock, in_words(results.context));
 }
 
 std::string table(const limits_results& results) {
@@ -98,21 +95,15 @@ std::string summary(const limits_results& results) {
 }
 
 nlohmann::ordered_json to_json(const limits_results& results) {
-  const auto& context = results.context;
+  auto context = to_json(results.context);
+  context["lock"] = results.lock;
+  context["seconds_per_run"] = seconds(results.time_per_run).count();
+  context["repetitions"] = results.repetitions;
+  context["cpus_used_by_others"] = results.cpus_used_by_others;
   auto limits = json::array();
   for (const auto& limit : results.limits) limits.push_back(to_json(limit));
   return {{"schema", 1},
-          {"context",
-           {{"machine", context.machine},
-            {"cpus", context.cpus},
-            {"kernel", context.kernel},
-            {"compiler", context.compiler},
-            {"commit", context.commit},
-            {"date", context.date},
-            {"lock", results.lock},
-            {"seconds_per_run", seconds(results.time_per_run).count()},
-            {"repetitions", results.repetitions},
-            {"cpus_used_by_others", results.cpus_used_by_others}}},
+          {"context", std::move(context)},
           {"interrupted", results.interrupted},
           {"failure", results.failure},
           {"limits", limits}};
