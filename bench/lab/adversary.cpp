@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "adversary.hpp"
 
-#include <algorithm>
-
 namespace conch::lab {
 
 const std::vector<adversary>& all_adversaries() {
@@ -23,13 +21,6 @@ const std::vector<adversary>& all_adversaries() {
        .hold = milliseconds(1),
        .fresh_threads = true}};
   return adversaries;
-}
-
-std::optional<adversary> find_adversary(std::string_view name) {
-  const auto& all = all_adversaries();
-  const auto found = std::find_if(all.begin(), all.end(),
-                                  [&](const auto& adversary) { return adversary.name == name; });
-  return found == all.end() ? std::nullopt : std::optional(*found);
 }
 
 }  // namespace conch::lab

@@ -4,9 +4,7 @@
 #include "participant.hpp"
 
 #include <atomic>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -23,8 +21,6 @@ struct adversary {
 
 /// All that there are.
 const std::vector<adversary>& all_adversaries();
-/// Nothing if there is none of that name.
-std::optional<adversary> find_adversary(std::string_view name);
 
 /// Takes the lock, works until it has held it for `time` or is told to stop, and lets go.
 template <class Lock>

@@ -9,8 +9,6 @@
 #include <conch/tick_gil.hpp>
 #include <conch/timed_gil.hpp>
 
-#include <algorithm>
-
 namespace conch::lab {
 
 namespace {
@@ -35,13 +33,6 @@ const std::vector<lock_entry>& all_locks() {
       entry<basic_fmq_lock<posix_platform, counter>>(),
   };
   return locks;
-}
-
-std::optional<lock_entry> find_lock(std::string_view name) {
-  const auto& all = all_locks();
-  const auto found =
-      std::find_if(all.begin(), all.end(), [&](const auto& lock) { return lock.name == name; });
-  return found == all.end() ? std::nullopt : std::optional(*found);
 }
 
 const lock_entry& without_lock() {

@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace conch::lab {
@@ -19,9 +18,6 @@ struct lock_entry {
 
 /// All of them, in the order in which tables show them.
 const std::vector<lock_entry>& all_locks();
-
-/// Nothing if there is none of that name.
-std::optional<lock_entry> find_lock(std::string_view name);
 
 // These are not among them.
 

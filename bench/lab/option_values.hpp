@@ -48,4 +48,38 @@ void forbid_repetition(std::string_view option, std::vector<T> values) {
         fmt::format("{}: each may be named once, and '{}' is named twice", option, *twice));
 }
 
+/// The names of all, as they may be typed.
+template <class Named>
+std::string names_of(const std::vector<Named>& all) {
+  std::string names;
+  for (const auto& one : all) names += (names.empty() ? "" : ", ") + one.name;
+  return names;
+}
+
+/// The one of that name. If there is none, the error says that there is no such `kind` of thing and
+/// what there is, with `besides` at the end.
+template <class Named>
+Named one_named(std::string_view option, std::string_view kind, std::string_view name,
+                const std::vector<Named>& all, std::string_view besides = {}) {
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.name == name; });
+  if (found == all.end())
+    throw usage_error(fmt::format("{}: there is no {} '{}'; there are {}{}", option, kind, name,
+                                  names_of(all), besides));
+  return *found;
+}
+
+/// Those whose names are there, separated by commas, each once.
+template <class Named>
+std::vector<Named> those_named(std::string_view option, std::string_view kind,
+                               std::string_view typed, const std::vector<Named>& all,
+                               std::string_view besides = {}) {
+  const auto names = split(typed, ',');
+  std::vector<Named> chosen;
+  chosen.reserve(names.size());
+  for (const auto& name : names) chosen.push_back(one_named(option, kind, name, all, besides));
+  forbid_repetition(option, names);
+  return chosen;
+}
+
 }  // namespace conch::lab

@@ -77,7 +77,7 @@ private:
       if (!usable.empty() && std::none_of(usable.begin(), usable.end(), [&](const runtime& one) {
             return is_version(one, version);
           }))
-        results_.skipped.push_back({wanted.kind.option + version, "there is no such version"});
+        results_.skipped.push_back({wanted.kind.name + version, "there is no such version"});
   }
 
   static bool is_version(const runtime& runtime, const std::string& wanted) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "experiments.hpp"
+#include "option_values.hpp"
 #include "peers.hpp"
 #include "peers_options.hpp"
 #include "peers_report.hpp"
-#include "stress_options.hpp"
 
 #include <fmt/format.h>
 
@@ -19,11 +19,11 @@ experiment peers_experiment(CLI::App& program) {
   command->add_option("--locks", typed->locks,
                       fmt::format("The locks, separated by commas, or none; by default {}; there "
                                   "are {}",
-                                  usual_peer_locks, names_of_all_locks()));
+                                  usual_peer_locks, names_of(all_locks())));
   command->add_option("--runtimes,--runtime", typed->runtimes,
                       fmt::format("The runtimes, separated by commas, each with or without a "
                                   "version as in python3.11, or none; by default all: {}",
-                                  names_of_all_runtimes()));
+                                  names_of(all_runtime_kinds())));
   command->add_option("--hogs", typed->hogs,
                       "The numbers of hogs, separated by commas; by default 0,1,2,4");
   command->add_option("--seconds", typed->seconds, "How long each run takes; by default 2");

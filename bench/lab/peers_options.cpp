@@ -11,33 +11,15 @@ namespace {
 
 constexpr unsigned most_hogs = 64;
 
-std::string names_of_locks_or_none() {
-  std::string names;
-  for (const auto& lock : all_locks()) names += lock.name + ", ";
-  return names + "none";
-}
-
-lock_entry lock_named(const std::string& name) {
-  for (const auto& lock : all_locks())
-    if (lock.name == name) return lock;
-  throw usage_error(
-      fmt::format("--locks: there is no lock '{}'; there are {}", name, names_of_locks_or_none()));
-}
-
 std::vector<lock_entry> chosen_locks(const std::string& typed) {
-  std::vector<lock_entry> locks;
-  if (typed == "none") return locks;
-  const auto names = split(typed, ',');
-  locks.reserve(names.size());
-  for (const auto& name : names) locks.push_back(lock_named(name));
-  forbid_repetition("--locks", names);
-  return locks;
+  if (typed == "none") return {};
+  return those_named("--locks", "lock", typed, all_locks(), ", none");
 }
 
 void add_runtimes_named(const std::string& name, std::vector<wanted_runtimes>& runtimes) {
   for (auto& wanted : runtimes) {
-    if (!name.starts_with(wanted.kind.option)) continue;
-    const auto version = name.substr(wanted.kind.option.size());
+    if (!name.starts_with(wanted.kind.name)) continue;
+    const auto version = name.substr(wanted.kind.name.size());
     if (version.find_first_not_of("0123456789.") != std::string::npos) continue;
     wanted.versions.push_back(version);
     return;
@@ -45,7 +27,7 @@ void add_runtimes_named(const std::string& name, std::vector<wanted_runtimes>& r
   throw usage_error(fmt::format(
       "--runtimes: there is no runtime '{}'; there are {}, each with or without a version as in "
       "python3.11, and none",
-      name, names_of_all_runtimes()));
+      name, names_of(all_runtime_kinds())));
 }
 
 std::vector<wanted_runtimes> chosen_runtimes(const std::optional<std::string>& typed) {
@@ -81,12 +63,6 @@ peers_options checked(const typed_peers_options& typed) {
   if (options.locks.empty() && options.runtimes.empty())
     throw usage_error("--locks and --runtimes cannot both be none");
   return options;
-}
-
-std::string names_of_all_runtimes() {
-  std::string names;
-  for (const auto& kind : all_runtime_kinds()) names += (names.empty() ? "" : ", ") + kind.option;
-  return names;
 }
 
 }  // namespace conch::lab

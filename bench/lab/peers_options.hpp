@@ -39,9 +39,6 @@ struct peers_options {
 /// Throws usage_error.
 peers_options checked(const typed_peers_options& typed);
 
-/// The names of all kinds of runtimes, as they may be typed.
-std::string names_of_all_runtimes();
-
 /// The locks that are measured unless others are named, as they may be typed.
 inline constexpr const char* usual_peer_locks = "fmq_lock,timed_gil,tick_gil,std::mutex";
 

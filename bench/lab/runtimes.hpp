@@ -31,7 +31,7 @@ struct found_runtimes {
 
 /// Which kinds of runtimes there are, and how each is found.
 struct runtime_kind {
-  std::string option;  ///< what it is called on the command line
+  std::string name;  ///< on the command line
   found_runtimes (*find)(const temporary_directory& workshop, interrupts& interrupts);
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "experiments.hpp"
+#include "option_values.hpp"
 #include "report.hpp"
 #include "stress.hpp"
 #include "stress_options.hpp"
@@ -27,7 +28,7 @@ experiment stress_experiment(CLI::App& program) {
       "An echo server beside CPU-bound threads (hogs), all under one lock, for each lock");
   auto typed = std::make_shared<typed_stress_options>();
   command->add_option("--locks", typed->locks,
-                      "The locks, separated by commas; by default all: " + names_of_all_locks());
+                      "The locks, separated by commas; by default all: " + names_of(all_locks()));
   command->add_option("--hogs", typed->hogs,
                       "The numbers of hogs, separated by commas; by default 0,1,2,4,8");
   command->add_option("--seconds", typed->seconds, "How long each run takes; by default 1.5");

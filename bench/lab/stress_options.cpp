@@ -5,8 +5,6 @@
 #include "echo_client.hpp"
 #include "option_values.hpp"
 
-#include <fmt/format.h>
-
 namespace conch::lab {
 
 namespace {
@@ -14,16 +12,6 @@ namespace {
 constexpr unsigned most_hogs = 256;
 constexpr unsigned widest_spacing = 1'000'000;
 constexpr unsigned longest_burst = 1'000;  // milliseconds
-
-std::vector<lock_entry> chosen_locks(const std::optional<std::string>& typed) {
-  if (!typed) return all_locks();
-  const auto names = split(*typed, ',');
-  std::vector<lock_entry> locks;
-  locks.reserve(names.size());
-  for (const auto& name : names) locks.push_back(lock_named("--locks", name));
-  forbid_repetition("--locks", names);
-  return locks;
-}
 
 std::vector<unsigned> chosen_hogs(const typed_stress_options& typed, std::size_t spacings) {
   if (!typed.hogs && typed.spacing) return {static_cast<unsigned>(spacings)};
@@ -43,33 +31,19 @@ unsigned chosen_connections(const typed_stress_options& typed) {
   return 0;
 }
 
-std::optional<adversary> chosen_adversary(const std::optional<std::string>& typed) {
-  if (!typed) return std::nullopt;
-  auto found = find_adversary(*typed);
-  if (!found)
-    throw usage_error(fmt::format("--adversary: there is no adversary '{}'; there are {}", *typed,
-                                  names_of_all_adversaries()));
-  return found;
-}
-
-template <class Named>
-std::string names_of(const std::vector<Named>& all) {
-  std::string names;
-  for (const auto& one : all) names += (names.empty() ? "" : ", ") + one.name;
-  return names;
-}
-
 }  // namespace
 
 stress_options checked(const typed_stress_options& typed) {
   stress_options options;
-  options.locks = chosen_locks(typed.locks);
+  options.locks =
+      typed.locks ? those_named("--locks", "lock", *typed.locks, all_locks()) : all_locks();
   options.spacings =
       whole_numbers("--spacing", typed.spacing.value_or("1"), ':', 1, widest_spacing);
   options.hogs = chosen_hogs(typed, options.spacings.size());
   options.connections = chosen_connections(typed);
   options.burst = std::chrono::milliseconds(whole_number("--burst", typed.burst, 0, longest_burst));
-  options.adversary = chosen_adversary(typed.adversary);
+  if (typed.adversary)
+    options.adversary = one_named("--adversary", "adversary", *typed.adversary, all_adversaries());
   options.burners = whole_number("--burners", typed.burners, 0, most_hogs);
   options.closing_table = options.connections != 0 && !typed.spacing && !typed.adversary;
   options.time_per_run = run_time("--seconds", typed.seconds);
@@ -77,16 +51,5 @@ stress_options checked(const typed_stress_options& typed) {
   if (typed.json) options.json = *typed.json;
   return options;
 }
-
-lock_entry lock_named(std::string_view option, std::string_view name) {
-  auto found = find_lock(name);
-  if (!found)
-    throw usage_error(
-        fmt::format("{}: there is no lock '{}'; there are {}", option, name, names_of_all_locks()));
-  return *found;
-}
-
-std::string names_of_all_locks() { return names_of(all_locks()); }
-std::string names_of_all_adversaries() { return names_of(all_adversaries()); }
 
 }  // namespace conch::lab

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace conch::lab {
@@ -44,12 +43,5 @@ struct stress_options {
 
 /// Throws usage_error.
 stress_options checked(const typed_stress_options& typed);
-
-/// The lock of that name. Throws usage_error, in the name of the option for which it was typed.
-lock_entry lock_named(std::string_view option, std::string_view name);
-
-// The names of all, as they may be typed.
-std::string names_of_all_locks();
-std::string names_of_all_adversaries();
 
 }  // namespace conch::lab

@@ -2,6 +2,7 @@
 
 // Runs of conch-lab: every part is played, and what is counted is counted exactly.
 
+#include <option_values.hpp>
 #include <participant.hpp>
 #include <run.hpp>
 
@@ -14,6 +15,7 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include <cstdint>
+#include <string_view>
 #include <thread>
 
 using namespace conch::lab;  // NOLINT(google-build-using-namespace): what is under test
@@ -28,7 +30,11 @@ run_result run_of(const lock_entry& lock, run_plan plan) {
   return run(lock, plan, interrupts, {}).value();
 }
 
-run_result run_of(run_plan plan) { return run_of(find_lock("fmq_lock").value(), std::move(plan)); }
+lock_entry lock_named(std::string_view name) {
+  return one_named("--locks", "lock", name, all_locks());
+}
+
+run_result run_of(run_plan plan) { return run_of(lock_named("fmq_lock"), std::move(plan)); }
 
 }  // namespace
 
@@ -99,12 +105,12 @@ TEST_CASE("waiting for a lock is not holding it, at a checkpoint as little as at
 }
 
 TEST_CASE("an fmq_lock's wakes and handoffs are counted, and no other lock's") {
-  const auto counted = with_counted_wakes(find_lock("fmq_lock").value());
+  const auto counted = with_counted_wakes(lock_named("fmq_lock"));
   REQUIRE(counted);
   const auto wakes = run_of(*counted, {.hogs = 3}).wakes.value();
   CHECK(wakes.handoffs > 0);
   CHECK(wakes.wakes > 0);
-  CHECK_FALSE(with_counted_wakes(find_lock("timed_gil").value()));
+  CHECK_FALSE(with_counted_wakes(lock_named("timed_gil")));
 }
 
 TEST_CASE("the futex calls of a thread are counted one by one, and work as before") {

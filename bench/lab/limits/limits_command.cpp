@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "../experiments.hpp"
+#include "../option_values.hpp"
 #include "limits.hpp"
 #include "limits_options.hpp"
 
@@ -14,7 +15,7 @@ experiment limits_experiment(CLI::App& program) {
   command->add_option("--lock", typed->lock, "Another lock, to compare; by default fmq_lock");
   command->add_option(
       "--trials", typed->trials,
-      "What to measure, separated by commas; by default all: " + names_of_all_trials());
+      "What to measure, separated by commas; by default all: " + names_of(all_trials()));
   command->add_option("--repetitions", typed->repetitions,
                       "How often each is measured; the median counts; by default 3");
   command->add_option("--seconds", typed->seconds,

@@ -33,7 +33,4 @@ struct limits_options {
 /// Throws usage_error.
 limits_options checked(const typed_limits_options& typed);
 
-/// The names of all trials, as they may be typed.
-std::string names_of_all_trials();
-
 }  // namespace conch::lab
