@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <string>
@@ -14,14 +15,6 @@ namespace {
 
 cpu_time to_cpu_time(const ::timeval& time) noexcept {
   return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
-}
-
-}  // namespace
-
-cpu_time used_by_this_process() noexcept {
-  ::rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return to_cpu_time(usage.ru_utime) + to_cpu_time(usage.ru_stime);
 }
 
 // The first line of /proc/stat: "cpu", then the ticks spent in user code, in nice user code, in the
@@ -36,6 +29,25 @@ cpu_time used_by_all_processes() {
   const auto ticks_per_second = static_cast<double>(::sysconf(_SC_CLK_TCK));
   return std::chrono::duration_cast<cpu_time>(
       std::chrono::duration<double>(ticks / ticks_per_second));
+}
+
+}  // namespace
+
+cpu_time used_by_this_process() noexcept {
+  ::rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return to_cpu_time(usage.ru_utime) + to_cpu_time(usage.ru_stime);
+}
+
+cpu_usage cpu_usage::now() {
+  return {.when = std::chrono::steady_clock::now(),
+          .own = used_by_this_process(),
+          .all = used_by_all_processes()};
+}
+
+double cpus_used_by_others(const cpu_usage& from, const cpu_usage& to) {
+  const auto others = std::max(cpu_time{0}, (to.all - from.all) - (to.own - from.own));
+  return std::chrono::duration<double>(others) / (to.when - from.when);
 }
 
 }  // namespace conch::lab

@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -22,25 +21,11 @@ constexpr std::chrono::milliseconds warm_up_time{300};
 /// How long a client that has been disconnected may take to report.
 constexpr std::chrono::seconds patience{10};
 
-/// What grows while a program runs, at one moment.
-struct counts {
-  clock::time_point time;
-  cpu_time used_by_self;
-  cpu_time used_by_all;
-  cpu_time used_by_server;
-};
-
-counts count(peer_server& server) {
-  return {.time = clock::now(),
-          .used_by_self = used_by_this_process(),
-          .used_by_all = used_by_all_processes(),
-          .used_by_server = server.used()};
-}
-
-double cpus_used_by_others(const counts& from, const counts& to, cpu_time client) {
-  const auto ours = to.used_by_self - from.used_by_self + to.used_by_server - from.used_by_server;
-  const auto others = std::max(cpu_time{0}, to.used_by_all - from.used_by_all - ours - client);
-  return seconds(others) / seconds(to.time - from.time);
+/// Of this process and the server's.
+cpu_usage usage_with(peer_server& server) {
+  auto usage = cpu_usage::now();
+  usage.own += server.used();
+  return usage;
 }
 
 std::vector<descriptor_pair> connection_to(const peer_server& server) {
@@ -64,9 +49,9 @@ std::optional<double> hog_work_per_second(const std::optional<peer_server::hog_c
   return (to->work - from->work) / (to->at - from->at);
 }
 
-void add_echo_figures(peer_figures& figures, const client_tally& seen, const counts& from,
-                      const counts& to) {
-  const auto time = figures.cut_short ? to.time - from.time : seen.last_received - from.time;
+void add_echo_figures(peer_figures& figures, const client_tally& seen, clock::time_point from,
+                      clock::time_point to) {
+  const auto time = (figures.cut_short ? to : seen.last_received) - from;
   figures.requests = seen.received;
   figures.requests_per_second = per_second(static_cast<double>(seen.received), time);
 }
@@ -83,28 +68,28 @@ peer_figures measure(const runtime& runtime, const peer_plan& plan, interrupts& 
     client.emplace(connection);
   }
   const auto work_from = server->count();
-  const auto from = count(*server);
-  const auto end = from.time + plan.time;
+  const auto from = usage_with(*server);
+  const auto end = from.when + plan.time;
   if (client) client->start(end, enough_requests);
   interrupts.wait_until(end);
   if (client)
     figures.cut_short =
         !wait_until([&] { return client->has_ended(); }, end + extra_time, interrupts);
-  const auto to = count(*server);
+  auto to = usage_with(*server);
   const auto work_to = server->count();
 
   if (plan.hogs != 0) figures.hog_work_per_second = hog_work_per_second(work_from, work_to);
   const auto gone = server->failure("closed the connection");
   server.reset();  // which ends a client that still waits
-  std::optional<client_tally> seen;
   if (client) {
-    seen = client->finish(patience);
+    const auto seen = client->finish(patience);
     if (!seen) throw peer_failure("the echo client ended without a report");
     if (seen->changed != 0) throw peer_failure("an echo was not what had been sent");
     if (seen->disconnected && !figures.cut_short) throw peer_failure(gone.what());
-    add_echo_figures(figures, *seen, from, to);
+    add_echo_figures(figures, *seen, from.when, to.when);
+    to.own += seen->used;
   }
-  figures.cpus_used_by_others = cpus_used_by_others(from, to, seen ? seen->used : cpu_time{0});
+  figures.cpus_used_by_others = cpus_used_by_others(from, to);
   return figures;
 }
 

@@ -25,18 +25,14 @@ constexpr std::chrono::seconds patience{10};
 
 /// What grows while the lock is used, at one moment.
 struct counts {
-  clock::time_point time;
-  cpu_time used_by_self;
-  cpu_time used_by_all;
+  cpu_usage cpu;
   ::rusage usage{};
   std::optional<std::uint64_t> vain_wakeups;
   std::optional<wake_counts> wakes;
 };
 
 counts count(const stage& stage) {
-  counts now{.time = clock::now(),
-             .used_by_self = used_by_this_process(),
-             .used_by_all = used_by_all_processes(),
+  counts now{.cpu = cpu_usage::now(),
              .vain_wakeups = stage.contest->vain_wakeups(),
              .wakes = stage.contest->wakes()};
   ::getrusage(RUSAGE_SELF, &now.usage);
@@ -143,7 +139,7 @@ void add_accounts(run_result& result, const stage& stage, clock::duration time) 
 }
 
 void add_rates(run_result& result, const stage& stage, const counts& from, const counts& to) {
-  const auto time = to.time - from.time;
+  const auto time = to.cpu.when - from.cpu.when;
   const auto rate = [&](auto before, auto after) {
     return per_second(static_cast<double>(after - before), time);
   };
@@ -153,13 +149,6 @@ void add_rates(run_result& result, const stage& stage, const counts& from, const
   if (from.wakes) result.wakes = *to.wakes - *from.wakes;
   result.voluntary_context_switches_per_second = rate(from.usage.ru_nvcsw, to.usage.ru_nvcsw);
   result.involuntary_context_switches_per_second = rate(from.usage.ru_nivcsw, to.usage.ru_nivcsw);
-}
-
-double cpus_used_by_others(const std::optional<client_tally>& client, const counts& from,
-                           const counts& to) {
-  const auto own = to.used_by_self - from.used_by_self + (client ? client->used : cpu_time{0});
-  const auto others = std::max(cpu_time{0}, to.used_by_all - from.used_by_all - own);
-  return seconds(others) / seconds(to.time - from.time);
 }
 
 void report_hang(run_result& result, const stage& stage) {
@@ -185,9 +174,10 @@ std::optional<run_result> run(const lock_entry& lock, const run_plan& plan, inte
   const auto futex_calls_before = bench::futex_calls();
   const auto from = count(*stage);
   threads.open();
-  if (client) client->start(from.time + plan.time);
-  const bool interrupted = wait_until(from.time + plan.time, interrupts, progress);
-  const auto to = count(*stage);
+  const auto deadline = from.cpu.when + plan.time;
+  if (client) client->start(deadline);
+  const bool interrupted = wait_until(deadline, interrupts, progress);
+  auto to = count(*stage);
   end_parts(*stage);
   ender.done();
 
@@ -206,14 +196,16 @@ std::optional<run_result> run(const lock_entry& lock, const run_plan& plan, inte
 
   judge_exclusion(result, *stage);
   if (client) judge_echoes(result, *stage, seen);
-  if (seen) result.echo = figures_of(*seen, *stage, to.time - from.time);
-  add_accounts(result, *stage, to.time - from.time);
+  const auto time = to.cpu.when - from.cpu.when;
+  if (seen) result.echo = figures_of(*seen, *stage, time);
+  add_accounts(result, *stage, time);
   add_rates(result, *stage, from, to);
   if (plan.count_futex_calls && !stage->futex_calls_escaped)
     result.futex_calls_per_acquisition =
         static_cast<double>(bench::futex_calls() - futex_calls_before) /
         static_cast<double>(stage->total().times.gains);
-  result.cpus_used_by_others = cpus_used_by_others(seen, from, to);
+  if (seen) to.cpu.own += seen->used;
+  result.cpus_used_by_others = cpus_used_by_others(from.cpu, to.cpu);
   return result;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "matrix.hpp"
 
+#include "../common/cpu_time.hpp"
 #include "../common/statistics.hpp"
 #include "figures.hpp"
 #include "futex_count.hpp"
 #include "interruption.hpp"
 #include "locks.hpp"
-#include "process_counters.hpp"
 #include "results.hpp"
 
 #include <fmt/format.h>
@@ -48,9 +48,9 @@ void measure(state& run, const std::function<seconds()>& once) {
       break;
     }
     try {
-      const auto begin = process_counters::now();
+      const auto begin = lab::cpu_usage::now();
       run.SetIterationTime(once().count());
-      run.counters[figure::others] = cpus_of_others(begin, process_counters::now());
+      run.counters[figure::others] = lab::cpus_used_by_others(begin, lab::cpu_usage::now());
     } catch (const std::system_error& error) {
       run.SkipWithError(error.what());
       break;
@@ -140,9 +140,9 @@ row timed(const std::string& name, void (*measured_lock::*what)(state&), seconds
             if (function == nullptr) return body;
             body = [function](state& run, unsigned) {
               if (interrupted()) return run.SkipWithError(interrupted_error);
-              const auto begin = process_counters::now();
+              const auto begin = lab::cpu_usage::now();
               function(run);
-              run.counters[figure::others] = cpus_of_others(begin, process_counters::now());
+              run.counters[figure::others] = lab::cpus_used_by_others(begin, lab::cpu_usage::now());
             };
             return body;
           }};
