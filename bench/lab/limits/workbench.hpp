@@ -31,7 +31,6 @@ public:
   [[nodiscard]] const lock_entry& lock() const noexcept { return lock_; }
   /// How long a run takes unless its plan says so.
   [[nodiscard]] clock::duration time() const noexcept { return time_; }
-  [[nodiscard]] bool interrupted() { return interrupts_.pending(); }
 
   // All of these throw interruption, lock_failure and what run() throws.
 
