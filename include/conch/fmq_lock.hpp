@@ -11,6 +11,7 @@
 #include <conch/fmq/spinner.hpp>
 #include <conch/fmq/tenure.hpp>
 #include <conch/fmq/timer_duty.hpp>
+#include <conch/fmq/visit.hpp>
 #include <conch/fmq/word.hpp>
 #include <conch/observer.hpp>
 #include <conch/platform/posix.hpp>
@@ -29,11 +30,12 @@ namespace conch {
 ///
 /// Guarantee   With quantum q, boost age B and boosted slice m (fmq_config), σ the longest time a
 ///             holder takes from one checkpoint or release to the next, ω the worst lateness of a
-///             wake or timer (on purpose, a timer may be late by credit_slack), and N the most
-///             threads that wait at a time:
+///             wake or timer (on purpose, a timer may be late by credit_slack), s for how long a
+///             thread spins, and N the most threads that wait at a time:
 ///             - equal time: of two threads that always want it, neither is charged for more than
 ///               2(q + σ) more than the other over any window;
-///             - no starvation: a wait ends within max(B, 2·N·q) + N·(m + σ + 2ω) + ω;
+///             - no starvation: a wait ends within max(B, 2·N·q) + N·(m + σ + 2ω + s) + ω + s,
+///               of which fmq/wait_bound.hpp gives the reasons;
 ///             - a waiter with credit gets it at the holder's next checkpoint, unless the holder
 ///               is within credit_slack of it, or has got the lock for its age and m is not over;
 ///             - uncontended, taking and releasing are one compare-and-swap each.
@@ -50,7 +52,8 @@ namespace conch {
 ///             heir; whoever comes first has it, so that a release around a short call costs no
 ///             switch. An heir that has lost often enough has the next release promised to it. A
 ///             forced switch, a release of a holder that has had its share, and one that was
-///             promised pass the lock straight on.
+///             promised pass the lock straight on. To a waiter with credit that spins, a holder
+///             that is due only lends the lock: it spins itself until it has it back.
 /// Use it      for one lock that many threads share, some of them busy and some mostly asleep.
 /// Do not      for many small locks (it is over a kilobyte), or where threads hold it for long and
 ///             never reach a checkpoint: no lock can be fair to those who wait for them.
@@ -59,8 +62,8 @@ namespace conch {
 /// record; the program ends if there is no memory.
 ///
 /// The parts: fmq/word.hpp says which bits there are and how they change, fmq/schedule.hpp who
-/// comes next and when, fmq/tenure.hpp who holds, fmq/timer_duty.hpp who watches the time. Here
-/// they are put together.
+/// comes next and when, fmq/tenure.hpp who holds, fmq/timer_duty.hpp who watches the time,
+/// fmq/visit.hpp how the lock is lent. Here they are put together.
 template <class Platform = posix_platform, class Observer = no_observer>
 class CONCH_CAPABILITY("mutex") basic_fmq_lock {
 public:
@@ -90,7 +93,7 @@ public:
   void lock() CONCH_ACQUIRE() {
     if (word_.take_if_idle()) [[likely]]
       return took();
-    if (!take()) acquire_slow(detail::no_deadline<Platform>, false);
+    if (!take()) acquire_slow(never, false);
   }
 
   /// Takes the lock if nobody has it.
@@ -168,7 +171,8 @@ public:
   [[nodiscard]] const fmq_config& config() const noexcept { return config_; }
 
   [[nodiscard]] std::string describe() {
-    const std::unique_ptr<mutex, unlocker> guarded(lock_guard());
+    enter_guard();
+    const std::unique_ptr<mutex, unlocker> guarded(&guard_);
     const auto now = Platform::now();
     const auto owner = owner_.load(std::memory_order_relaxed);
     auto text = std::string(traits.name) + ": " +
@@ -188,6 +192,7 @@ public:
   void reset_after_fork(bool held) noexcept {
     std::construct_at(&guard_);  // not destroyed first: a thread that is gone may have it
     std::construct_at(&word_);
+    std::construct_at(&visit_, request_);
     std::construct_at(&spinner_);
     std::construct_at(&schedule_, config_);
     std::construct_at(&tenure_);
@@ -196,6 +201,7 @@ public:
     heir_ = nullptr;
     id_ = fmq::lock_id{};  // another thread may have been about to write it
     request_.clear();
+    request_.bits().store(0, std::memory_order_relaxed);
     waiters_.store(0, std::memory_order_relaxed);
     owner_.store(thread_id{}, std::memory_order_relaxed);
     if (held) take();
@@ -208,9 +214,10 @@ private:
   using mutex = typename Platform::mutex;
   using waker = typename Platform::parker::waker;
   using record = fmq::record<Platform>;
+  using queue = fmq::service_queue<Platform>;
   using wait_state = fmq::wait_state;
 
-  static constexpr time_point never = time_point::max();
+  static constexpr time_point never = detail::no_deadline<Platform>;
 
   bool take() noexcept {
     if (!word_.take_if_free()) return false;
@@ -227,10 +234,9 @@ private:
 
   acquire_result acquire_slow(time_point deadline, bool interruptible) {
     if (held_by_caller()) violate("locked again by its holder");
-    const bool may_spin = config_.spin > duration::zero();
-    if (may_spin && spinner_.briefly([this] { return take(); })) return acquire_result::acquired;
+    if (may_spin() && spinner_.briefly([this] { return take(); })) return acquire_result::acquired;
     if (is_past(deadline, Platform::now())) return acquire_result::timed_out;
-    guard_.lock();
+    enter_guard();
     if (word_.take_or_queue()) {
       guard_.unlock();
       took();
@@ -245,7 +251,7 @@ private:
   // From here to the next line of this kind: with guard_ held, unless said otherwise.
 
   void join(record& self, time_point now) noexcept {
-    if (schedule_.empty() && !tenure_.is_on_its_way())
+    if (schedule_.empty() && tenure_.holder() == nullptr)
       schedule_.open(now);
     else
       charge_known_holder(now);
@@ -266,9 +272,10 @@ private:
   }
 
   /// Waits until the caller, which queues, has the lock or gives up. Lets go of guard_; then wakes
-  /// `next`, to whom it has given the lock, and takes over its seat if it spins.
-  acquire_result wait(record& self, time_point deadline, bool interruptible, waker next = {},
-                      thread_id relieved = {}) {
+  /// `next`, to whom it has given the lock, and takes over its seat if it spins. One that has spun
+  /// goes to sleep.
+  acquire_result wait(record& self, time_point deadline, bool interruptible, bool has_spun = false,
+                      waker next = {}, thread_id relieved = {}) {
     for (;;) {
       const auto now = Platform::now();
       if (self.state.load(std::memory_order_relaxed) == wait_state::granted) return claim(self);
@@ -277,43 +284,71 @@ private:
       if (expired || (interruptible && is_interrupted(self)))
         return take_or_leave(self, now, expired);
       const auto alarm = alarm_time(now);
-      settle_request(now, alarm);
       timer_.give_up(self);
       keep_time(self, now, alarm);
       const auto wake_at = timer_.is_kept_by(self) ? std::min(deadline, timer_.alarm()) : deadline;
-      const bool expects_it_soon = fmq::service_queue<Platform>::is_express(self);
+      const bool is_next =
+          alarm <= now && tenure_.holder() != nullptr && &schedule_.best(now) == &self;
+      const bool spins = queue::is_express(self) && may_spin() && !std::exchange(has_spun, false) &&
+                         spinner_.sit_down(std::exchange(relieved, {}));
+      const bool visits = spins && is_next && queue::has_credit(self);
       const bool barges = heir_ != nullptr;  // the lock is free for anybody again and again
+      // Last, so that a holder that sees it finds guard_ free, or need not look for it.
+      if (!visits)
+        settle_request(now, alarm);
+      else if (!visit_.offer(self))
+        raise_request();
       guard_.unlock();
       std::exchange(next, waker()).wake();
-      bool took_it = false;
-      bool guarded = expects_it_soon && spin(self, took_it, barges, std::exchange(relieved, {}));
-      if (!guarded && !took_it) guarded = sleep(self, wake_at, took_it);
-      if (!guarded) guard_.lock();
-      if (took_it) return claim(self);
+      auto found = spins ? spin(self, barges, visits) : sighting::nothing;
+      if (found == sighting::visit) {
+        took();
+        return acquire_result::acquired;
+      }
+      if (found == sighting::nothing) found = sleep(self, wake_at);
+      if (found != sighting::guard && found != sighting::lock_and_guard) enter_guard();
+      if (found == sighting::lock || found == sighting::lock_and_guard) return claim(self);
     }
   }
 
-  /// Without guard_. A waiter that has reason to expect the lock soon looks for it for a while, and
-  /// then for guard_, which whoever gave it the lock may still have. One that `barges` takes a free
-  /// lock ahead of the heir, as threads that come by do. `took_it` says whether it has taken the lock
-  /// by itself. True if it has guard_.
-  bool spin(record& self, bool& took_it, bool barges, thread_id relieved = {}) noexcept {
-    const auto look = [&] {
+  /// What a waiter has come by.
+  enum class sighting : unsigned char { nothing, guard, lock, lock_and_guard, visit };
+
+  /// Without guard_, in the seat. A waiter that has reason to expect the lock soon looks for it for a
+  /// while, and then for guard_, which whoever gave it the lock may still have. One that `barges` takes
+  /// a free lock ahead of the heir, as threads that come by do; one that `visits` is lent the lock.
+  sighting spin(record& self, bool barges, bool visits) noexcept {
+    auto found = sighting::nothing;
+    spinner_.watch(config_.spin, [&] {
+      if (visits && visit_.accept()) {
+        found = sighting::visit;
+        return true;
+      }
       const auto state = self.state.load(std::memory_order_relaxed);
-      if (!took_it && (barges || state == wait_state::heir)) took_it = word_.take_if_free();
-      return (took_it || state == wait_state::granted) && guard_.try_lock();
-    };
-    return spinner_.until(config_.spin, look, relieved);
+      if (found == sighting::nothing && (barges || state == wait_state::heir) &&
+          word_.take_if_free())
+        found = sighting::lock;
+      if ((found == sighting::nothing && state != wait_state::granted) || !guard_.try_lock())
+        return false;
+      found = found == sighting::lock ? sighting::lock_and_guard : sighting::guard;
+      return true;
+    });
+    if (visits && found == sighting::nothing && !visit_.withdraw() && visit_.accept())
+      found = sighting::visit;
+    if (found != sighting::visit) spinner_.get_up();  // else its host spins in its place
+    return found;
   }
 
-  /// Without guard_. Sleeps, and spins if it was woken as the heir. True if it has guard_.
-  bool sleep(record& self, time_point wake_at, bool& took_it) noexcept {
-    if (wake_at == detail::no_deadline<Platform>)
+  /// Without guard_. Sleeps, and spins if it was woken as the heir.
+  sighting sleep(record& self, time_point wake_at) noexcept {
+    if (wake_at == never)
       self.thread->sleeper.park();
     else
       self.thread->sleeper.park_until(wake_at);
-    return self.state.load(std::memory_order_relaxed) == wait_state::heir &&
-           spin(self, took_it, false);
+    return self.state.load(std::memory_order_relaxed) == wait_state::heir && may_spin() &&
+                   spinner_.sit_down()
+               ? spin(self, false, false)
+               : sighting::nothing;
   }
 
   /// The heir has woken. True if it has the lock; else it rests, and has lost one more try.
@@ -332,10 +367,10 @@ private:
 
   /// The caller gives up, unless the lock is free: then it takes it. Lets go of guard_.
   acquire_result take_or_leave(record& self, time_point now, bool expired) noexcept {
+    charge_known_holder(now);  // which the lock may not know any more once nobody queues
     const bool last = schedule_.size() == 1;
     if (word_.take_or_leave(last)) return claim(self);
     if (!expired) self.thread->interrupted.store(false, std::memory_order_relaxed);
-    charge_known_holder(now);
     end_wait(self);
     self.state.store(wait_state::outside, std::memory_order_relaxed);
     if (last && !tenure_.is_on_its_way()) tenure_.forget();
@@ -348,12 +383,15 @@ private:
   /// guard_.
   acquire_result claim(record& self) noexcept {
     const auto now = Platform::now();
+    // Whoever cut its turn short will be back: it stays known until then, if it comes as the heir.
+    const bool had_turn = schedule_.has_turn(self);
     if (self.place != record::unqueued) end_wait(self);
     if (heir_ == &self) heir_ = nullptr;
     self.state.store(wait_state::outside, std::memory_order_relaxed);
-    word_.hold(!schedule_.empty(), heir_ != nullptr, word_.is_sealed());
-    const bool releases_by_guard = !schedule_.empty() && heir_ == nullptr;
-    tenure_.begin(releases_by_guard ? &self : nullptr, now, config_.boost_slice);
+    const bool looks_further = !schedule_.empty() || had_turn;
+    word_.hold(looks_further, heir_ != nullptr, word_.is_sealed());
+    const bool is_known = looks_further && heir_ == nullptr;
+    tenure_.begin(is_known ? &self : nullptr, now, config_.boost_slice);
     schedule_.start(now);  // the time that its wake-up took is nobody's debt
     took();
     leave_guard(now);
@@ -366,13 +404,17 @@ private:
   void unlock_slow() {
     if (word_.release_to_heir()) return;
     guard_.lock();
-    const waker next = release(Platform::now());
+    const auto now = Platform::now();
+    if (visit_.give_back()) return end_visit(now);
+    settle_visit();
+    const waker next = release(now);
     guard_.unlock();
     next.wake();
   }
 
   waker release(time_point now) noexcept {
     if (schedule_.empty()) {
+      tenure_.forget();
       word_.release();
       return {};
     }
@@ -384,6 +426,7 @@ private:
 
   /// Lets go of the lock for anybody to take, the heir above all.
   waker set_free(time_point now) noexcept {
+    call_off_visit();
     tenure_.forget();
     request_.clear();
     waker next;
@@ -399,6 +442,7 @@ private:
   /// Gives the lock, which the caller holds, to a waiter.
   waker grant(record& next, time_point now) noexcept {
     observer_.on_event(lock_event::handoff);
+    call_off_visit();
     if (heir_ != nullptr) heir_->state.store(wait_state::waiting, std::memory_order_relaxed);
     heir_ = nullptr;
     tenure_.grant(next, schedule_.is_aged(next, now));
@@ -419,7 +463,8 @@ private:
   /// Without guard_, at a checkpoint or yield of the holder.
   bool let_others_in(bool must) {
     forbid_strangers("checkpoint or yield of a thread that does not hold it");
-    guard_.lock();
+    if (!must && visit_.is_offered() && lend()) return true;
+    enter_guard();
     if (schedule_.empty()) {
       request_.clear();
       guard_.unlock();
@@ -435,7 +480,7 @@ private:
     owner_.store(thread_id{}, std::memory_order_relaxed);
     auto& heir = schedule_.best(now);
     const auto heirs_id = heir.owner;  // the heir may have gone on, and away, when it is used
-    const bool cut_short = !must && fmq::service_queue<Platform>::has_credit(heir);
+    const bool cut_short = !must && queue::has_credit(heir);
     const waker next = grant(heir, now);
     if (cut_short)
       schedule_.readmit_for_turn(self, now);
@@ -443,7 +488,7 @@ private:
       schedule_.readmit(self, now);
     begin_wait(self);
     word_.hold(true, false, false);
-    wait(self, detail::no_deadline<Platform>, false, next, heirs_id);
+    wait(self, never, false, false, next, heirs_id);
     return true;
   }
 
@@ -454,12 +499,85 @@ private:
     const auto alarm = alarm_time(now);
     settle_request(now, alarm);
     waker keeper;
-    if (needs_alarm(alarm)) {
+    if (needs_alarm(now, alarm)) {
       observer_.on_event(lock_event::alarm_passed);
       keeper = timer_.pass_to(schedule_.last(), alarm);
     }
     guard_.unlock();
     keeper.wake();
+  }
+
+  // Visits, see fmq/visit.hpp ---------------------------------------------------------------------
+
+  /// Without guard_, by the holder, to whom a visit was offered. Returns when the caller holds the lock
+  /// again; false if nobody else has had it.
+  bool lend() {
+    owner_.store(thread_id{}, std::memory_order_relaxed);
+    if (!visit_.lend(Platform::now())) {
+      owner_.store(Platform::this_thread(), std::memory_order_relaxed);
+      return false;
+    }
+    observer_.on_event(lock_event::lent);
+    auto& self = own_record();
+    spinner_.watch(config_.spin, [&] { return !visit_.is_under_way(); });
+    // What is over may be another visit, long after: then the caller has become a waiter before it.
+    bool was_away = visit_.is_over() && is_outside(self);
+    if (!was_away) {
+      enter_guard();
+      if (!is_outside(self)) {
+        wait(self, never, false, true);
+        return true;
+      }
+      was_away = !visit_.was_in_vain();
+      guard_.unlock();
+    }
+    took();
+    return was_away;
+  }
+
+  void enter_guard() noexcept {
+    guard_.lock();
+    settle_visit();
+  }
+
+  /// By the guest, which has given the lock back. Lets go of guard_, under which the lock cannot be
+  /// destroyed.
+  void end_visit(time_point now) noexcept {
+    auto& guest = *visit_.guest();
+    schedule_.charge_visit(*tenure_.holder(), guest, visit_.began(), now);
+    leave_queue(guest);
+    visit_.settled();
+    leave_guard(now);
+  }
+
+  /// A visit that others come upon: the guest becomes the holder if it has noticed, and goes on waiting
+  /// if not.
+  void settle_visit() noexcept {
+    auto* const guest = visit_.guest();
+    if (guest == nullptr || visit_.is_offered()) return;
+    visit_.settled();
+    if (visit_.take_back() || !visit_.keep()) return;
+    auto& host = *tenure_.holder();
+    const auto now = Platform::now();
+    schedule_.charge(host, visit_.began());
+    leave_queue(*guest);
+    tenure_.begin(guest, now, config_.boost_slice);
+    schedule_.readmit_for_turn(host, now);
+    begin_wait(host);
+  }
+
+  /// A guest has noticed that it has the lock, and so waits no more.
+  void leave_queue(record& guest) noexcept {
+    end_wait(guest);
+    guest.state.store(wait_state::outside, std::memory_order_relaxed);
+    spinner_.get_up(guest.owner);
+  }
+
+  /// What is about to change, who holds the lock or what the holder is asked for, ends the offer.
+  void call_off_visit() noexcept {
+    if (visit_.guest() == nullptr) return;
+    visit_.withdraw();
+    settle_visit();
   }
 
   // Watching the holder --------------------------------------------------------------------------
@@ -489,9 +607,9 @@ private:
   /// is, and never if nobody waits. Not either if an heir is awake, which will see to it that the
   /// holder, whoever it is, does not stay for ever.
   time_point alarm_time(time_point now) noexcept {
-    if (schedule_.empty() || (tenure_.holder() == nullptr && heir_ != nullptr)) return never;
+    if (schedule_.empty()) return never;
     const auto* holder = tenure_.holder();
-    if (holder == nullptr) return now;
+    if (holder == nullptr) return heir_ != nullptr ? never : now;
     const auto since = tenure_.is_on_its_way() ? now : schedule_.settled_at();
     const auto at = std::max(schedule_.due_at(*holder, since), tenure_.protected_until());
     // Nobody need look while a grant is on its way: its claim does.
@@ -501,26 +619,27 @@ private:
   /// The drop request stands if the holder is due. While a grant is on its way it need not: its claim
   /// looks again.
   void settle_request(time_point now, time_point alarm) noexcept {
-    if (alarm <= now && !tenure_.is_on_its_way())
-      ask();
+    call_off_visit();
+    if (alarm <= now)
+      raise_request();
     else
       request_.clear();
   }
 
-  void ask() noexcept {
+  void raise_request() noexcept {
     if (request_.raise()) observer_.on_event(lock_event::drop_requested);
   }
 
-  bool needs_alarm(time_point alarm) const noexcept {
-    return alarm != never && !request_.standing() &&
-           timer_.is_late_for(alarm, schedule_.tolerance());
+  /// Whether somebody must watch the time: the holder is not due yet, and will not be asked in time.
+  bool needs_alarm(time_point now, time_point alarm) const noexcept {
+    return alarm != never && alarm > now && timer_.is_late_for(alarm, schedule_.tolerance());
   }
 
   /// The caller, about to sleep, takes the timer duty if nobody has it or whoever does will be late.
-  /// It does so too when the holder has been asked already: should it turn out to be at the beginning
-  /// of its share, it need wake nobody.
+  /// It does so too when the holder is asked already: should it turn out to be at the beginning of its
+  /// share, it need wake nobody.
   void keep_time(record& self, time_point now, time_point alarm) noexcept {
-    if (needs_alarm(alarm))
+    if (needs_alarm(now, alarm))
       timer_.take(self, alarm);
     else if (!timer_.is_kept())
       timer_.take(self, now + schedule_.lead());
@@ -530,16 +649,22 @@ private:
   /// is asked: it looks after that at its next checkpoint, unless it lets go before.
   void leave_guard(time_point now) noexcept {
     const auto alarm = alarm_time(now);
-    settle_request(now, alarm);
-    if (needs_alarm(alarm)) ask();
+    settle_request(now, needs_alarm(now, alarm) ? now : alarm);
     guard_.unlock();
   }
 
   // ----------------------------------------------------------------------------------------------
 
   static bool is_past(time_point deadline, time_point now) noexcept {
-    return now >= deadline && deadline != detail::no_deadline<Platform>;
+    return now >= deadline && deadline != never;
   }
+
+  /// By the record's own thread, or with guard_.
+  static bool is_outside(const record& r) noexcept {
+    return r.state.load(std::memory_order_relaxed) == wait_state::outside;
+  }
+
+  bool may_spin() const noexcept { return config_.spin > duration::zero(); }
 
   static bool is_interrupted(const record& self) noexcept {
     return self.thread->interrupted.load(std::memory_order_relaxed);  // see interrupt()
@@ -556,14 +681,11 @@ private:
   struct unlocker {
     void operator()(mutex* held) const noexcept { held->unlock(); }
   };
-  mutex* lock_guard() noexcept {
-    guard_.lock();
-    return &guard_;
-  }
 
   fmq::word<Platform> word_;
   typename Platform::template atomic<thread_id> owner_{};
   drop_request<Platform> request_;
+  fmq::visit<Platform> visit_{request_};
 
   // On a line of the cache of its own: who waits does not disturb who holds.
   alignas(64) fmq::spinner<Platform> spinner_;

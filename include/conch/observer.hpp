@@ -18,10 +18,11 @@ enum class lock_event : unsigned char {
   handoff,         ///< the caller, the holder, passes the lock straight to a waiter
   stolen,          ///< a waiter that was woken for a free lock found that another had taken it
   heir_named,      ///< the caller lets go for anybody to take, and wakes the waiter that is to try
+  lent,            ///< the caller, the holder, lends the lock to a waiter that spins
   alarm_passed,    ///< the caller wakes a waiter that is to watch the time
 };
 
-inline constexpr std::size_t lock_event_count = 11;
+inline constexpr std::size_t lock_event_count = 12;
 
 /// Listens to a lock. on_event() may be called with the lock's internal mutex held and by several
 /// threads at once; it must not block, throw or touch the lock.

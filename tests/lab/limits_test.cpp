@@ -5,7 +5,6 @@
 #include <limits/figure.hpp>
 #include <limits/limits.hpp>
 #include <limits/table.hpp>
-#include <limits/wait_bound.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
@@ -13,7 +12,6 @@
 #include <string>
 
 using namespace conch::lab;  // NOLINT(google-build-using-namespace): what is under test
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -75,12 +73,4 @@ TEST_CASE("what is missed is named in the table and in the summary") {
   CHECK(table(results).find("MISSED") != std::string::npos);
   CHECK(summary(results).find("something, here: 0.500 instead of ≥ 0.9") != std::string::npos);
   CHECK(summary(results_of(at_least(0.9), {0.95})).empty());
-}
-
-TEST_CASE("the bound on a wait is that of fmq_lock.hpp") {
-  // B = 40 ms, q = 5 ms, m = 1 ms.
-  STATIC_CHECK(wait_bound({.waiters = 1}) == 40ms + 1ms);
-  STATIC_CHECK(wait_bound({.waiters = 10}) == 100ms + 10 * 1ms);
-  STATIC_CHECK(wait_bound({.waiters = 10, .gap = 2ms, .lateness = 3ms}) ==
-               100ms + 10 * (1ms + 2ms + 2 * 3ms) + 3ms);
 }

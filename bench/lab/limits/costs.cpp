@@ -3,8 +3,8 @@
 // What an fmq_lock says that it will never exceed: the longest wait, and wakes.
 
 #include "trials.hpp"
-#include "wait_bound.hpp"
 
+#include <conch/fmq/wait_bound.hpp>
 #include <conch/fmq_lock.hpp>
 
 namespace conch::lab {
@@ -23,10 +23,10 @@ figures measure_longest_wait(workbench& bench) {
   const auto seen =
       bench.run({.hogs = 8, .connections = 4, .watch_scheduler = true, .time = 5 * bench.time()});
   const auto bound = [&](clock::duration lateness) {
-    return wait_bound({.waiters = seen.plan.contenders() - 1,
-                       .gap = seen.longest_gap,
-                       .lateness = lateness,
-                       .config = {}});
+    return fmq::wait_bound({.waiters = seen.plan.contenders() - 1,
+                            .gap = seen.longest_gap,
+                            .lateness = lateness,
+                            .config = {}});
   };
   const auto ratio = [&](clock::duration lateness) {
     return is_fmq(bench.lock())

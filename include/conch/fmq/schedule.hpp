@@ -70,6 +70,11 @@ public:
     waiter.waiting_since = now;
   }
 
+  /// Whether it is the one whose turn was cut short.
+  [[nodiscard]] static bool has_turn(const record& waiter) noexcept {
+    return queue::has_turn(waiter);
+  }
+
   void remove(record& waiter) noexcept { queue_.remove(waiter); }
 
   /// The best waiter: the oldest if it has grown too old, else the first in service order.
@@ -136,6 +141,13 @@ public:
   /// Charges a holder that is known since it began.
   void charge(record& holder, time_point now) noexcept {
     holder.virtual_time = duration(holder.virtual_time) + (now - settled_);
+    settle(holder, now);
+  }
+
+  /// Charges a holder that is known since it began, and from `lent_at` on its guest instead.
+  void charge_visit(record& holder, record& guest, time_point lent_at, time_point now) noexcept {
+    holder.virtual_time = duration(holder.virtual_time) + (lent_at - settled_);
+    guest.virtual_time = duration(guest.virtual_time) + (now - lent_at);
     settle(holder, now);
   }
 

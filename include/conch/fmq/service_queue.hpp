@@ -15,11 +15,10 @@ namespace conch::fmq {
 /// turn was cut short; then level by level, each first come, first served. Every operation is O(1),
 /// amortised.
 ///
-/// A level is a span of virtual time. The levels stand in a ring of 64 that begins
-/// at the level of the lock's clock, with a bit for each that is in use, so that the clock's
-/// advance lifts all waiters without touching one, and the lowest level is one bit scan away. Who
-/// is further ahead than the ring reaches queues at its end and is moved on when its turn seems to
-/// come.
+/// A level is a span of virtual time. The levels stand in a ring of 64 that begins at the level of
+/// the lock's clock, with a bit for each that is in use, so that the clock's advance lifts all
+/// waiters without touching one, and the lowest level is one bit scan away. Who is further ahead
+/// than the ring reaches queues at its end and is moved on when its turn seems to come.
 template <class Platform>
 class service_queue {
 public:
@@ -59,6 +58,9 @@ public:
   [[nodiscard]] bool has_turn() const noexcept { return turn_ != nullptr; }
 
   [[nodiscard]] static bool has_credit(const record& r) noexcept { return r.place == credit_place; }
+
+  /// Whether it is the waiter whose turn was cut short.
+  [[nodiscard]] static bool has_turn(const record& r) noexcept { return r.place == turn_place; }
 
   /// Whether a waiter has credit, or had its turn cut short by one that has: its wait is short.
   [[nodiscard]] static bool is_express(const record& r) noexcept {

@@ -19,8 +19,7 @@ public:
   /// of no use. False if it never was, and at once where another thread spins.
   template <class Done>
   bool briefly(Done done) noexcept {
-    auto self = Platform::this_thread();
-    if (Platform::cpu_count() == 1 || !sit_down(self, thread_id{})) return false;
+    if (!sit_down()) return false;
     // Relaxed: a guess, whatever others make of it.
     const auto most = looks_.load(std::memory_order_relaxed);
     bool is_done = false;
@@ -30,48 +29,44 @@ public:
     }
     looks_.store(is_done ? std::min(2 * most, most_looks) : std::max(most - most / 8, least_looks),
                  std::memory_order_relaxed);
-    get_up(self);
+    get_up();
     return is_done;
   }
 
-  /// Looks again and again until done() is true, for `limit` at most. False if it never was, and at
-  /// once where another thread spins.
+  /// Takes the seat for the calling thread, which may then watch(); false where another thread has it.
   ///
-  /// The seat of `relieved`, if it has it, passes to the caller: a thread whose done() is about to be
-  /// true because of what the caller has just done, and which gets up as soon as it looks.
+  /// The seat of `relieved`, if it has it, passes to the caller: a thread whose watch is about to end
+  /// because of what the caller has just done, and which gets up as soon as it looks.
+  ///
+  /// Relaxed, as where the seat is left: it guards nothing but the number of spinners.
+  bool sit_down(thread_id relieved = {}) noexcept {
+    auto sitting = seat_.load(std::memory_order_relaxed);
+    return Platform::cpu_count() > 1 && (sitting == thread_id{} || sitting == relieved) &&
+           seat_.compare_exchange_strong(sitting, Platform::this_thread(),
+                                         std::memory_order_relaxed);
+  }
+
+  /// Leaves the seat, if it was not taken over.
+  void get_up(thread_id sitting = Platform::this_thread()) noexcept {
+    seat_.compare_exchange_strong(sitting, thread_id{}, std::memory_order_relaxed);
+  }
+
+  /// Looks again and again until done() is true, for `limit` at most.
   template <class Done>
-  bool until(duration limit, Done done, thread_id relieved = {}) noexcept {
-    if (limit <= duration::zero() || Platform::cpu_count() == 1) return false;
-    const auto self = Platform::this_thread();
-    if (!sit_down(self, relieved)) return false;
+  static void watch(duration limit, Done done) noexcept {
     const auto end = Platform::now() + limit;
-    bool is_done = false;
     do {
-      for (int looks = 0; looks < looks_per_clock_read && !is_done; ++looks) {
+      for (int looks = 0; looks < looks_per_clock_read; ++looks) {
         Platform::relax();
-        is_done = done();
+        if (done()) return;
       }
-    } while (!is_done && Platform::now() < end);
-    get_up(self);
-    return is_done;
+    } while (Platform::now() < end);
   }
 
 private:
   static constexpr int looks_per_clock_read = 16;
   static constexpr unsigned least_looks = 4;  // those make do that find the shortest sections
   static constexpr unsigned most_looks = 32;  // less than a microsecond
-
-  /// Relaxed, as where the seat is left: it guards nothing but the number of spinners.
-  bool sit_down(thread_id self, thread_id relieved) noexcept {
-    auto sitting = seat_.load(std::memory_order_relaxed);
-    return (sitting == thread_id{} || sitting == relieved) &&
-           seat_.compare_exchange_strong(sitting, self, std::memory_order_relaxed);
-  }
-
-  /// If the seat was not taken over.
-  void get_up(thread_id self) noexcept {
-    seat_.compare_exchange_strong(self, thread_id{}, std::memory_order_relaxed);
-  }
 
   typename Platform::template atomic<thread_id> seat_{};
   typename Platform::template atomic<unsigned> looks_{most_looks};

@@ -11,8 +11,9 @@ namespace conch::fmq {
 ///
 ///   locked   A thread has the lock, or it has been given to a thread that has not noticed yet.
 ///            Anybody may set it while it is clear. Only the holder clears it.
-///   queued   Threads wait in the lock's schedule. Illegal to leave set when none does, or clear
-///            when one does, on letting go of the guard. While it is set, a release looks further.
+///   queued   A release looks further: threads wait in the lock's schedule, or the holder is known
+///            and is to stay so until one comes. Illegal to leave set when neither is so, or clear
+///            when one waits, on letting go of the guard.
 ///   waking   The heir is awake, or its wake-up is on its way, and it will try to take the lock: a
 ///            release needs to wake nobody. Illegal to set without such a thread. It is cleared by
 ///            that thread, when it has taken the lock or goes back to sleep, and by a handoff.
@@ -24,7 +25,7 @@ namespace conch::fmq {
 ///
 ///   0                       free
 ///   locked                  held, nobody waits: taking and releasing are one step each
-///   locked queued           held, all waiters sleep: the release goes through the guard
+///   locked queued           held, all waiters sleep or spin: the release goes through the guard
 ///   locked queued waking    held, an heir is on its way: the release is one step
 ///          queued waking    free for the heir, or for whoever comes first
 ///   locked queued sealed    held: the release goes through the guard and hands over
@@ -39,8 +40,8 @@ class word {
 public:
   // Without the guard ----------------------------------------------------------------------------
 
-  /// Takes a lock that is free and for which nobody waits. No load goes before it: it would make lock
-  /// and unlock take a third longer.
+  /// Takes a lock that is free and for which nobody waits. No load goes before it: that costs more than
+  /// it saves.
   bool take_if_idle() noexcept {
     std::uint32_t seen = 0;
     return bits_.compare_exchange_strong(seen, locked, std::memory_order_acquire,

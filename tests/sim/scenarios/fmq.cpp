@@ -5,6 +5,7 @@
 #include <conch/stats.hpp>
 
 #include <array>
+#include <cstdint>
 
 namespace conch::sim {
 namespace {
@@ -207,6 +208,173 @@ void timer_duty() {
   all.join();
 }
 
+/// Hogs lend the lock to a guest again and again: for as long as they like to wait, or for longer; one
+/// of them is kept from running for a while, and one comes and goes, gives up and looks.
+///
+///   hog     |--c--c~~~~~~~~c--c--c~~…             ~ the lock is lent
+///   guest         lock|-in-|        lock|-in-|
+///   other             lock------|--c--c~~…
+void visits() {
+  auto config = small_times;
+  config.spin = 2us;
+  shared_lock shared(config);
+  shared.all_enter = true;
+  sim_platform::atomic<std::uint32_t> breaker{0};
+  shared.lock.request().mirror_in(breaker, 1);
+  constexpr duration stall = 30us;
+  threads all;
+  int users = 2;
+  const auto compute = [&](duration gap) {
+    work(gap);
+    shared.inside.look();
+    shared.checkpoint();
+  };
+  all.add(
+      [&] {
+        const auto patience = clock::now() + 600us;
+        shared.lock.lock();
+        shared.enter();
+        while (users > 0) {
+          if (pick(16) == 0) stall_somewhere(stall);
+          compute(500ns);
+          check(clock::now() < patience, "starvation: the hog is not asked to let others in");
+        }
+        shared.unlock();
+      },
+      "hog");
+  all.add(
+      [&] {
+        for (int i = 0; i < 5; ++i) {
+          work(15us);
+          shared.lock.lock();
+          shared.enter();
+          shared.spend(1us * pick(4));
+          if (pick(4) == 0) shared.checkpoint();
+          if (pick(4) == 0) shared.yield();
+          shared.unlock();
+        }
+        --users;
+      },
+      "guest");
+  all.add(
+      [&] {
+        work(25us);
+        for (int i = 0; i < 4; ++i) {
+          work(5us);
+          if (shared.try_for(5us * pick(3), late + 4 * stall)) {
+            for (unsigned n = pick(8); n > 0; --n) compute(500ns);
+            shared.unlock();
+          }
+          static_cast<void>(shared.lock.describe());
+        }
+        --users;
+      },
+      "other");
+  all.join();
+  check(shared.lock.waiters() == 0, "a guest still counts as a waiter");
+  check((breaker.load() != 0) == shared.lock.request().standing(),
+        "the request's mirror shows something else");
+  shared.lock.lock();
+  shared.lock.request().raise();
+  const auto start = clock::now();
+  check(!shared.lock.checkpoint(), "a checkpoint said that somebody had the lock");
+  check(clock::now() == start, "a holder waited for a guest that was not there");
+  shared.lock.unlock();
+}
+
+/// A holder that a checkpoint has made known lets go and ends, while the only waiter gives up.
+void known_holder_ends() {
+  shared_lock shared(small_times);
+  threads all;
+  all.add(
+      [&] {
+        shared.lock.lock();
+        shared.enter();
+        for (int i = 0; i < 3; ++i) {
+          work(1us);
+          shared.checkpoint();
+        }
+        shared.unlock();
+      },
+      "holder");
+  all.add(
+      [&] {
+        work(1us);
+        if (shared.try_for(2us, late)) shared.unlock();
+      },
+      "timed");
+  all.join();
+}
+
+/// Once a hog is known, it lends the lock to a guest each time that one comes: what a visit leaves
+/// behind does not stand in the way of the next.
+void visit_after_visit() {
+  auto config = small_times;
+  config.spin = 2us;
+  shared_lock shared(config);
+  constexpr int times = 8;
+  bool done = false;
+  threads all;
+  all.add(
+      [&] {
+        shared.lock.lock();
+        shared.enter();
+        while (!done) {
+          work(500ns);
+          shared.checkpoint();
+        }
+        shared.unlock();
+      },
+      "hog");
+  all.add(
+      [&] {
+        for (int i = 0; i < times; ++i) {
+          work(15us);
+          shared.hold();
+        }
+        done = true;
+      },
+      "guest");
+  all.join();
+  // The first comes to stay known, the second to make the hog known.
+  check(shared.lock.observer()[lock_event::lent] >= times - 2, "a visit was not lent the lock");
+}
+
+/// A guest's last visit; its host sees that it is done, lets go and destroys the lock, in which the
+/// guest may still be.
+void last_user_after_a_visit() {
+  auto config = small_times;
+  config.spin = 2us;
+  auto* const shared = std::make_unique<shared_lock>(config).release();
+  bool done = false;
+  threads all;
+  all.add(
+      [&] {
+        shared->lock.lock();
+        shared->enter();
+        while (!done) {
+          work(500ns);
+          shared->checkpoint();
+        }
+        shared->unlock();
+        shared->~guarded();
+      },
+      "hog");
+  all.add(
+      [&] {
+        for (int visit = 1; visit <= 4; ++visit) {
+          work(15us);
+          shared->lock.lock();
+          shared->enter();
+          done = visit == 4;
+          shared->unlock();
+        }
+      },
+      "guest");
+  all.join();
+  ::operator delete (shared, std::align_val_t{alignof(shared_lock)});
+}
+
 /// Two hogs that never unlock take turns by their checkpoints alone.
 void two_hogs() {
   shared_lock shared(small_times);
@@ -342,6 +510,7 @@ void add_for(scenarios& all, const std::string& cpus, const machine& where) {
   add("barging", barging, {{0, 0, 0}, {1, 0, 0}}, 20'000);
   add("many-locks", many_locks, {}, 5'000);
   add("lock-after-lock", lock_after_lock, {}, 20'000);
+  add("known-holder-ends", known_holder_ends, two, 20'000);
   add("exit-after-unlock", exit_after_unlock, one, 40'000);
 }
 
@@ -354,6 +523,11 @@ void add_fmq_scenarios(scenarios& all) {
   add_common(all, "fmq_lock-late", make, with_faults(two_cpus), 10us, late, {}, 30'000);
   add_for(all, "", one_cpu);
   add_for(all, "-2cpus", two_cpus);
+  all.push_back({"fmq_lock/visits", visits, two_cpus, {}, 20'000});  // nobody spins on one CPU
+  all.push_back({"fmq_lock/visit-after-visit", visit_after_visit, two_cpus, {}, 1'000});
+  all.push_back(
+      {"fmq_lock/last-user-after-a-visit", last_user_after_a_visit, two_cpus, {}, 20'000});
+  all.push_back({"fmq_lock/visits-faults", visits, with_faults(two_cpus), {}, 40'000});
 }
 
 }  // namespace conch::sim

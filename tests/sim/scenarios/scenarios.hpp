@@ -43,6 +43,8 @@ public:
     inside_ = false;
     entries_ = entries_ + 1;
   }
+  /// How often a thread has come in or gone. Precondition: the caller holds the lock.
+  int changes() const { return entries_; }
 
 private:
   bool inside_ = false;
@@ -79,16 +81,10 @@ struct guarded {
     inside.look();
   }
   bool checkpoint() {
-    inside.leave();
-    const bool switched = lock.checkpoint();
-    inside.enter();
-    return switched;
+    return let_others_in([this] { return lock.checkpoint(); });
   }
   bool yield() {
-    inside.leave();
-    const bool switched = lock.yield();
-    inside.enter();
-    return switched;
+    return let_others_in([this] { return lock.yield(); });
   }
   /// A timed acquire; `late` is what may be added to its deadline.
   bool try_for(duration timeout, duration late) {
@@ -105,8 +101,21 @@ struct guarded {
 
   Lock lock;
   section inside;
+  bool all_enter = false;  ///< whoever takes the lock enters the section too
 
 private:
+  template <class Step>
+  bool let_others_in(Step step) {
+    inside.leave();
+    const auto before = inside.changes();
+    const bool switched = step();
+    const bool changed = inside.changes() != before;
+    inside.enter();
+    check(switched || !changed, "a checkpoint said that nobody had the lock, and somebody had");
+    check(!switched || changed || !all_enter, "a checkpoint said that somebody had the lock");
+    return switched;
+  }
+
   std::shared_ptr<bool> watched_ = std::make_shared<bool>(true);
 };
 

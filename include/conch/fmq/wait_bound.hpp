@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <conch/fmq/config.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+
+namespace conch::fmq {
+
+/// What the bound on a wait for an fmq_lock depends on.
+struct wait_circumstances {
+  std::size_t waiters = 0;              ///< N, the most at a time, the one in question among them
+  std::chrono::nanoseconds gap{};       ///< σ, the longest time from one checkpoint to the next
+  std::chrono::nanoseconds lateness{};  ///< ω, of a wake or timer, at the worst
+  fmq_config config{};
+};
+
+/// No thread waits for an fmq_lock for longer. With the quantum q, boost age B, boosted slice m and
+/// spin s of the configuration:
+///
+///   max(B, 2·N·q)   until then its turn may come, as anybody's; then it is too old
+///   + N · (         each that is as old may be served before it, once, and then has the lock for
+///       m             its boosted slice, which nobody cuts short,
+///       + σ           the way to its next checkpoint,
+///       + 2ω          a late alarm, which asks it to move on, and a late wake of the next one,
+///       + s )         and a spin, of one that looks for the lock in vain before it sleeps
+///   + ω + s         its own wake, and its own spin before it slept
+constexpr std::chrono::nanoseconds wait_bound(const wait_circumstances& now) {
+  const auto n = static_cast<std::chrono::nanoseconds::rep>(now.waiters);
+  const auto& config = now.config;
+  const auto each = config.boost_slice + now.gap + 2 * now.lateness + config.spin;
+  return std::max(config.boost_age, 2 * n * config.quantum) + n * each + now.lateness + config.spin;
+}
+
+}  // namespace conch::fmq
