@@ -282,30 +282,6 @@ void visits() {
   shared.lock.unlock();
 }
 
-/// A holder that a checkpoint has made known lets go and ends, while the only waiter gives up.
-void known_holder_ends() {
-  shared_lock shared(small_times);
-  threads all;
-  all.add(
-      [&] {
-        shared.lock.lock();
-        shared.enter();
-        for (int i = 0; i < 3; ++i) {
-          work(1us);
-          shared.checkpoint();
-        }
-        shared.unlock();
-      },
-      "holder");
-  all.add(
-      [&] {
-        work(1us);
-        if (shared.try_for(2us, late)) shared.unlock();
-      },
-      "timed");
-  all.join();
-}
-
 /// Once a hog is known, it lends the lock to a guest each time that one comes: what a visit leaves
 /// behind does not stand in the way of the next.
 void visit_after_visit() {
@@ -510,7 +486,6 @@ void add_for(scenarios& all, const std::string& cpus, const machine& where) {
   add("barging", barging, {{0, 0, 0}, {1, 0, 0}}, 20'000);
   add("many-locks", many_locks, {}, 5'000);
   add("lock-after-lock", lock_after_lock, {}, 20'000);
-  add("known-holder-ends", known_holder_ends, two, 20'000);
   add("exit-after-unlock", exit_after_unlock, one, 40'000);
 }
 
