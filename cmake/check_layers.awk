@@ -12,10 +12,11 @@ BEGIN {
   layer[++layers] = "^platform/"
   layer[++layers] = "^(concepts|contract|deadline)\\.hpp$"
   layer[++layers] = "^(observer|stats|trace)\\.hpp$"
-  layer[++layers] = "^drop_request\\.hpp$"
+  layer[++layers] = "^(breaker|drop_request)\\.hpp$"
   layer[++layers] = "^(fmq/.*|[a-z]+_lock|[a-z]+_gil)\\.hpp$"
   layer[++layers] = "^sync/"
   layer[++layers] = "^runtime/"
+  layer[++layers] = "^c/"
   layer[++layers] = "^conch\\.hpp$"
   system_header = "^(mutex|shared_mutex|thread|condition_variable|semaphore|latch|barrier|future|" \
                   "stop_token|ctime|csignal|(sys|linux)/.*|" \

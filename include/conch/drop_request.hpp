@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <conch/breaker.hpp>
+
 #include <atomic>
 #include <cstdint>
 
@@ -12,17 +14,13 @@ namespace conch {
 /// may clear it together with bits of its own, in one step, if it has seen to it that nobody raises it
 /// meanwhile for a reason of its own.
 ///
-/// A host may have the request mirrored where it looks anyway:
-///  - a bit of its own breaker word, so that one load covers all of its reasons to stop;
-///  - a function, so that a virtual machine whose interrupt is pushed (Lua's lua_sethook, V8's
-///    RequestInterrupt) pays nothing while nobody asks. It runs on the asking thread, must not
-///    block or touch the lock, and is called again only after the request was cleared.
-/// A host whose mirror is set calls the lock's checkpoint(), which clears both.
+/// A host may have the request mirrored in its own breaker, so that one load covers all of its reasons
+/// to stop and its push function is called. A host that sees the bit takes it and calls the lock's
+/// checkpoint().
 template <class Platform>
 class drop_request {
 public:
   using word = typename Platform::template atomic<std::uint32_t>;
-  using listener = void (*)(void* context) noexcept;
 
   constexpr drop_request() noexcept = default;
 
@@ -32,12 +30,11 @@ public:
     return (bits_.load(std::memory_order_relaxed) & asked) != 0;
   }
 
-  /// True if nobody had asked before.
+  /// True if nobody had asked before. Relaxed: see standing(); a host sees it through its breaker.
   bool raise() noexcept {
     if (standing()) return false;
-    if (mirror_ != nullptr) mirror_->fetch_or(mirror_bit_, std::memory_order_relaxed);
-    bits_.fetch_or(asked, std::memory_order_release);  // whoever sees it can clear the mirror
-    if (listener_ != nullptr) listener_(context_);
+    bits_.fetch_or(asked, std::memory_order_relaxed);
+    if (breaker_ != nullptr) breaker_->set(breaker_bit_);
     return true;
   }
 
@@ -46,14 +43,10 @@ public:
     clear_mirror();
   }
 
-  /// Precondition for both: no other thread uses the lock yet.
-  void mirror_in(word& breaker, std::uint32_t bit) noexcept {
-    mirror_ = &breaker;
-    mirror_bit_ = bit;
-  }
-  void tell(listener function, void* context) noexcept {
-    listener_ = function;
-    context_ = context;
+  /// Precondition: no other thread uses the lock yet. `bit` is the request's alone.
+  void mirror_in(breaker<Platform>& host, std::uint32_t bit) noexcept {
+    breaker_ = &host;
+    breaker_bit_ = bit;
   }
 
   // For a lock that changes more in one step with the request -------------------------------------
@@ -61,19 +54,16 @@ public:
   static constexpr std::uint32_t asked = 1;
   /// `asked`, if the request stands; the other bits are the lock's own.
   [[nodiscard]] word& bits() noexcept { return bits_; }
-  /// To be called before `asked` is cleared in bits() alone. A mirror that is set again in between stays
-  /// so until the next clear(), and costs a checkpoint for nothing.
+  /// To be called before `asked` is cleared in bits() alone. A mirror that is set by somebody who asked
+  /// before costs the host a checkpoint for nothing.
   void clear_mirror() noexcept {
-    if (mirror_ != nullptr && (mirror_->load(std::memory_order_relaxed) & mirror_bit_) != 0)
-      mirror_->fetch_and(~mirror_bit_, std::memory_order_relaxed);
+    if (breaker_ != nullptr && (breaker_->seen() & breaker_bit_) != 0) breaker_->take(breaker_bit_);
   }
 
 private:
   word bits_{0};
-  std::uint32_t mirror_bit_ = 0;
-  word* mirror_ = nullptr;
-  listener listener_ = nullptr;
-  void* context_ = nullptr;
+  std::uint32_t breaker_bit_ = 0;
+  breaker<Platform>* breaker_ = nullptr;
 };
 
 }  // namespace conch

@@ -50,8 +50,7 @@ public:
   // Without the guard, by the holder and host ----------------------------------------------------
 
   /// Also with the guard, by anybody. Acquire: pairs with offer(), so that nobody reads any more what
-  /// lend() overwrites; with raise(), for the request's mirror; and with lend(), for whoever goes on to
-  /// take_back() or keep().
+  /// lend() overwrites; and with lend(), for whoever goes on to take_back() or keep().
   [[nodiscard]] bool is_offered() const noexcept {
     return stage(std::memory_order_acquire) == offered;
   }

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <conch/platform/posix.hpp>
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+namespace conch {
+
+/// What a runtime needs of the process as a whole: signals and forks. With posix.hpp the only header
+/// that names the operating system.
+struct CONCH_SHARED posix_process {
+  /// A thread as the kernel knows it, to send it signals. Sending to one that has ended does nothing.
+  class native_thread {
+  public:
+#if defined(__linux__)
+    static native_thread self() noexcept { return {::getpid(), ::syscall(SYS_gettid)}; }
+    /// Async-signal-safe. Keeps errno.
+    void send(int signo) const noexcept {
+      const int kept = errno;
+      ::syscall(SYS_tgkill, process_, thread_, signo);
+      errno = kept;
+    }
+    [[nodiscard]] bool is_caller() const noexcept { return ::syscall(SYS_gettid) == thread_; }
+
+  private:
+    native_thread(::pid_t process, long thread) noexcept : process_(process), thread_(thread) {}
+    ::pid_t process_;
+    long thread_;
+#else  // there the thread must still exist
+    static native_thread self() noexcept { return native_thread(::pthread_self()); }
+    void send(int signo) const noexcept { ::pthread_kill(thread_, signo); }
+    [[nodiscard]] bool is_caller() const noexcept {
+      return ::pthread_equal(::pthread_self(), thread_) != 0;
+    }
+
+  private:
+    explicit native_thread(::pthread_t thread) noexcept : thread_(thread) {}
+    ::pthread_t thread_;
+#endif
+  };
+
+  // Signals --------------------------------------------------------------------------------------
+
+  /// Signal numbers are 1 to most_signals.
+  static constexpr int most_signals = 64;
+
+  class signal_listener {
+  public:
+    using function = void (*)(signal_listener& self, int signo) noexcept;
+    explicit signal_listener(function arrived) noexcept : arrived_(arrived) {}
+
+  private:
+    friend struct posix_process;
+    function arrived_;
+  };
+
+  /// From now on, the signal calls listener.arrived() in its handler, on whichever thread it comes to;
+  /// a blocking call that it ends fails with EINTR. Throws std::invalid_argument for a number that is
+  /// none, and std::system_error if the signal cannot be caught or another listener has it.
+  static void listen(int signo, signal_listener& listener) {
+    if (signo < 1 || signo > most_signals)
+      throw std::invalid_argument("signal number " + std::to_string(signo) + "; it must be 1 to " +
+                                  std::to_string(most_signals));
+    auto& mine = of(signo);
+    signal_listener* nobody = nullptr;
+    if (!mine.listener.compare_exchange_strong(nobody, &listener)) {
+      if (nobody == &listener) return;
+      throw std::system_error(EBUSY, std::generic_category(),
+                              "signal " + std::to_string(signo) + " has a listener already");
+    }
+    struct ::sigaction action {};
+    action.sa_handler = arrive;
+    action.sa_flags = SA_ONSTACK;
+    ::sigfillset(&action.sa_mask);
+    if (::sigaction(signo, &action, &mine.before) == 0) return;
+    const int error = errno;
+    mine.listener.store(nullptr);
+    throw std::system_error(error, std::generic_category(),
+                            "signal " + std::to_string(signo) + " cannot be caught");
+  }
+
+  /// Gives the signal back to whoever had it before. On return no handler calls the listener any more.
+  static void stop_listening(int signo, signal_listener& listener) noexcept {
+    auto& mine = of(signo);
+    if (mine.listener.load() != &listener) return;
+    ::sigaction(signo, &mine.before, nullptr);
+    mine.listener.store(nullptr);
+    while (table().inside.load() != 0) posix_platform::yield();
+  }
+
+  // Forks ----------------------------------------------------------------------------------------
+
+  /// Somebody who is told of each fork() of the process, on the thread that forks.
+  class fork_follower {
+  public:
+    fork_follower(const fork_follower&) = delete;
+    fork_follower& operator=(const fork_follower&) = delete;
+
+    virtual void before_fork() = 0;
+    virtual void after_fork_in_parent() noexcept = 0;
+    virtual void after_fork_in_child() noexcept = 0;
+
+  protected:
+    fork_follower() = default;
+    ~fork_follower() = default;
+
+  private:
+    friend struct posix_process;
+    fork_follower* next_ = nullptr;
+  };
+
+  /// Precondition, for this and stop_following(): no thread forks meanwhile.
+  static void follow_forks(fork_follower& follower) {
+    auto& all = followers();
+    static const int registered = ::pthread_atfork(
+        [] {
+          // The guard last: a follower may wait for a thread that is about to fork too.
+          auto& list = followers();
+          for (auto* f = list.first; f != nullptr; f = f->next_) f->before_fork();
+          list.guard.lock();
+        },
+        [] {
+          auto& list = followers();
+          for (auto* f = list.first; f != nullptr; f = f->next_) f->after_fork_in_parent();
+          list.guard.unlock();
+        },
+        [] {
+          auto& list = followers();
+          for (auto* f = list.first; f != nullptr; f = f->next_) f->after_fork_in_child();
+          list.guard.unlock();
+        });
+    if (registered != 0) throw std::system_error(registered, std::generic_category(), "atfork");
+    all.guard.lock();
+    follower.next_ = all.first;
+    all.first = &follower;
+    all.guard.unlock();
+  }
+
+  static void stop_following(fork_follower& follower) noexcept {
+    auto& all = followers();
+    all.guard.lock();
+    auto** link = &all.first;
+    while (*link != nullptr && *link != &follower) link = &(*link)->next_;
+    if (*link != nullptr) *link = follower.next_;
+    all.guard.unlock();
+  }
+
+private:
+  struct signal_entry {
+    std::atomic<signal_listener*> listener{nullptr};
+    struct ::sigaction before {};
+  };
+  struct CONCH_SHARED signal_table {
+    std::array<signal_entry, most_signals> entries{};
+    std::atomic<int> inside{0};  // handlers that run now
+  };
+  struct CONCH_SHARED follower_list {
+    posix_platform::mutex guard;
+    fork_follower* first = nullptr;
+  };
+
+  static signal_table& table() noexcept { return posix_platform::of_this_process<signal_table>(); }
+  static follower_list& followers() noexcept {
+    return posix_platform::of_this_process<follower_list>();
+  }
+  static signal_entry& of(int signo) noexcept {
+    return table().entries[static_cast<std::size_t>(signo) - 1];
+  }
+
+  static void arrive(int signo) noexcept {
+    const int kept = errno;
+    table().inside.fetch_add(1);
+    if (auto* const listener = of(signo).listener.load()) listener->arrived_(*listener, signo);
+    table().inside.fetch_sub(1);
+    errno = kept;
+  }
+};
+
+}  // namespace conch
