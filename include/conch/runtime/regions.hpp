@@ -17,14 +17,14 @@ namespace conch {
 template <class Lock>
 class [[nodiscard]] attachment {
 public:
-  explicit attachment(runtime<Lock>& owner) : runtime_(owner), began_(owner.enter()) {}
+  explicit attachment(runtime<Lock>& owner) : runtime_(owner), entry_(owner.enter()) {}
   attachment(const attachment&) = delete;
   attachment& operator=(const attachment&) = delete;
-  ~attachment() { runtime_.leave(began_); }
+  ~attachment() { runtime_.leave(entry_); }
 
 private:
   runtime<Lock>& runtime_;
-  bool began_;
+  typename runtime<Lock>::entry entry_;
 };
 
 /// A scope in which an attached thread that has let go runs again: a call back from outside.

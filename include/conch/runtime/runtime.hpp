@@ -118,7 +118,7 @@ public:
 
   /// Precondition: no thread is attached, or the runtime was finalised and none runs. In the latter case
   /// threads may come back later, and the memory must then last as they do: give the runtime static
-  /// storage.
+  /// storage. Threads that are turned away by an exception have left their attachments.
   ~runtime() CONCH_NO_THREAD_SAFETY_ANALYSIS {
     for (int signo = 1; signo <= arrived_signals<platform>::most; ++signo)
       if (handlers_[index(signo)]) posix_process::stop_listening(signo, *this);
@@ -131,7 +131,8 @@ public:
       return;
     }
     std::destroy_at(&lock());
-    while (unused_ != nullptr) delete std::exchange(unused_, unused_->next_);
+    for (auto* list : {unused_, turned_away_})
+      while (list != nullptr) delete std::exchange(list, list->next_);
   }
 
   // Threads --------------------------------------------------------------------------------------
@@ -362,28 +363,31 @@ private:
     return s;
   }
 
-  /// True if the caller did not run before.
-  bool enter() {
+  struct entry {
+    state& self;
+    bool begins;  // the caller did not run before
+  };
+
+  [[gnu::always_inline]] entry enter() {
     auto* self = own_state();
     const bool begins = self == nullptr || self != current_.load(std::memory_order_relaxed);
-    if (begins) {
-      acquire();
-      if (self == nullptr) self = &enrol();
-      begin_to_run(*self);
-    }
+    if (self == nullptr) [[unlikely]]
+      self = &attach_first();
+    else if (begins)
+      come_back(*self);
     ++self->nesting_;
-    return begins;
+    return {*self, begins};
   }
 
-  void leave(bool began) {
-    auto* const self = own_state();
-    if (self == nullptr) return;  // it was turned away
-    if (self != current_.load(std::memory_order_relaxed)) violate("detached while it does not run");
-    if (--self->nesting_ == 0)
-      strike_off(*self);
-    else if (!began)
-      return;
-    release();
+  [[gnu::always_inline]] void leave(const entry& made) {
+    auto& self = made.self;
+    if (self.runtime_ == nullptr) [[unlikely]]
+      return;  // it was turned away
+    if (&self != current_.load(std::memory_order_relaxed)) [[unlikely]]
+      violate("detached while it does not run");
+    if (--self.nesting_ == 0) [[unlikely]]
+      strike_off(self, unused_);
+    if (made.begins) release();
   }
 
   state& let_go() {
@@ -397,7 +401,7 @@ private:
     begin_to_run(self);
   }
 
-  void begin_to_run(state& self) {
+  [[gnu::always_inline]] void begin_to_run(state& self) {
     // Where somebody is pushed, the store must be seen before the breaker is looked at; see there.
     if (breaker_.is_pushed())
       current_.exchange(&self, std::memory_order_seq_cst);
@@ -407,7 +411,7 @@ private:
       settle(self);
   }
 
-  void acquire() CONCH_NO_THREAD_SAFETY_ANALYSIS {
+  [[gnu::always_inline]] void acquire() CONCH_NO_THREAD_SAFETY_ANALYSIS {
     if constexpr (Lock::traits.any_thread_unlocks) {
       if (!lock().try_lock()) acquire_from_slow_call();
     } else {
@@ -415,12 +419,20 @@ private:
     }
   }
 
-  void release() noexcept CONCH_NO_THREAD_SAFETY_ANALYSIS {
+  [[gnu::always_inline]] void release() noexcept CONCH_NO_THREAD_SAFETY_ANALYSIS {
     current_.store(nullptr, std::memory_order_relaxed);  // ordered by the lock
     lock().unlock();
   }
 
   // From here on, by the thread that holds the lock, unless said otherwise.
+
+  /// Without the lock. The caller runs on return.
+  [[gnu::cold]] state& attach_first() {
+    acquire();
+    auto& self = enrol();
+    begin_to_run(self);
+    return self;
+  }
 
   state& enrol() CONCH_NO_THREAD_SAFETY_ANALYSIS {
     if (unused_ == nullptr) {
@@ -448,7 +460,7 @@ private:
     return self;
   }
 
-  void strike_off(state& self) noexcept {
+  [[gnu::cold]] void strike_off(state& self, state*& list) noexcept {
     if (is_main(&self)) main_.store(nullptr, std::memory_order_relaxed);
     auto** link = &attached_;
     while (*link != &self) link = &(*link)->next_;
@@ -456,19 +468,19 @@ private:
     auto** mine = &platform::template of_this_thread<own_states>().first;
     while (*mine != &self) mine = &(*mine)->also_mine_;
     *mine = self.also_mine_;
-    dismiss(self);
+    dismiss(self, list);
   }
 
   /// Its memory stays: interrupt_main() may be about to use it.
-  void dismiss(state& s) noexcept {
+  void dismiss(state& s, state*& list) noexcept {
     s.runtime_ = nullptr;
     static_cast<void>(take_exception(s));
-    s.next_ = std::exchange(unused_, &s);
+    s.next_ = std::exchange(list, &s);
   }
 
   /// What concerns this thread is set in the breaker; one that has no business here any more is turned
   /// away.
-  void settle(state& self) {
+  [[gnu::cold]] void settle(state& self) {
     const auto there = elsewhere_.load(std::memory_order_relaxed);
     if ((there & finalizing) != 0 && self.id_ != finalizer_) turn_away(self);
     if (breaker_.any()) breaker_.push();
@@ -482,9 +494,9 @@ private:
   void turn_away(state& self) CONCH_NO_THREAD_SAFETY_ANALYSIS {
     const bool throws =
         config_.when_finalized == finalized_threads::throw_error && std::uncaught_exceptions() == 0;
-    strike_off(self);
+    strike_off(self, turned_away_);  // its attachments still look at it
     release();
-    // The runtime may be gone from here on.
+    // The runtime may be gone from here on, if the thread is to sleep.
     if (throws) throw runtime_finalized();
     typename platform::parker for_ever;
     for (;;) for_ever.park();
@@ -492,7 +504,7 @@ private:
 
   // At a checkpoint ------------------------------------------------------------------------------
 
-  bool attend() {
+  [[gnu::noinline]] bool attend() {
     auto& self = running_state("checkpoint");
     ++self.ticks_;
     if (is_asked(reason::signal)) run_handlers(self);
@@ -675,14 +687,14 @@ private:
         link = &s.next_;
       } else {
         *link = s.next_;
-        dismiss(s);
+        dismiss(s, unused_);
       }
     }
   }
 
   state& running_state(const char* what) const {
     auto* const self = own_state();
-    if (self == nullptr || self != current_.load(std::memory_order_relaxed)) {
+    if (self == nullptr || self != current_.load(std::memory_order_relaxed)) [[unlikely]] {
       const auto rule = std::string(what) + " by a thread that does not run";
       violate(rule.c_str());
     }
@@ -717,6 +729,7 @@ private:
   // Guarded by the lock.
   state* attached_ = nullptr;
   state* unused_ = nullptr;
+  state* turned_away_ = nullptr;
   std::array<signal_handler, arrived_signals<platform>::most> handlers_;
   thread_id main_thread_ = platform::this_thread();
   posix_process::native_thread main_native_ = posix_process::native_thread::self();
