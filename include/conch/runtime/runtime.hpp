@@ -116,6 +116,11 @@ public:
   using thread_id = typename platform::thread_id;
   using signal_handler = std::function<void(int signo)>;
 
+  /// The lock raises a drop request, which the breaker mirrors.
+  static constexpr bool asks = requires(Lock & lock) { lock.request(); };
+  /// The lock wants to see every checkpoint: to look at reasons() is not enough.
+  static constexpr bool counts = Lock::traits.checkpoint_switches && !asks;
+
   /// The lock is made of `lock_arguments`. The caller is the main thread; it does not run yet.
   template <class... Arguments>
   explicit runtime(const runtime_config& config = {}, Arguments&&... lock_arguments)
@@ -135,10 +140,7 @@ public:
     for (int signo = 1; signo <= arrived_signals<platform>::most; ++signo)
       if (handlers_[index(signo)]) posix_process::stop_listening(signo, *this);
     if (follows_forks_) posix_process::stop_following(*this);
-    lock().lock();
-    const bool all_left = attached_ == nullptr;
-    lock().unlock();
-    if (!all_left) {
+    if (has_threads()) {
       if (!is_finalized()) violate("destroyed while threads are attached");
       return;
     }
@@ -169,6 +171,13 @@ public:
     std::size_t count = 0;
     for (const auto* s = attached_; s != nullptr; s = s->next_) ++count;
     return count;
+  }
+  /// Any thread that does not run: whether a thread is attached. Blocks until no other thread runs.
+  [[nodiscard]] bool has_threads() CONCH_NO_THREAD_SAFETY_ANALYSIS {
+    lock().lock();
+    const bool some = attached_ != nullptr;
+    lock().unlock();
+    return some;
   }
   [[nodiscard]] bool is_main_thread() const noexcept { return is_main(own_state()); }
 
@@ -351,10 +360,6 @@ private:
   template <class>
   friend class condition;
 
-  /// The lock raises a drop request, which the breaker mirrors.
-  static constexpr bool asks = requires(Lock & lock) { lock.request(); };
-  /// The lock wants to see every checkpoint.
-  static constexpr bool counts = Lock::traits.checkpoint_switches && !asks;
   /// The lock can be made to end its period.
   static constexpr bool forces = requires(Lock & lock) { lock.force_checkpoint(); };
 
@@ -574,8 +579,7 @@ private:
       if (!these.queue.empty()) announce(mark, reason::call);
     });
     pending_call call;
-    for (std::size_t n = 0; n < these.queue.capacity && these.queue.pop(call); ++n)
-      call.function(call.argument);
+    for (std::size_t n = 0; n < these.queue.capacity && these.queue.pop(call); ++n) call();
   }
 
   void stop_all(state& self) {
