@@ -487,7 +487,10 @@ private:
   /// away.
   void settle(state& self) {
     const auto there = elsewhere_.load(std::memory_order_relaxed);
-    if ((there & finalizing) != 0 && self.id_ != finalizer_) turn_away(self);
+    if ((there & finalizing) != 0 && platform::this_thread() != finalizer_) {
+      turn_away();
+      return;
+    }
     if (breaker_.any()) breaker_.push();
     std::uint32_t its = 0;
     if (is_main(&self) && (there & main_signal) != 0) its |= reason::signal;
@@ -496,13 +499,17 @@ private:
     if (its != 0) breaker_.set(its);
   }
 
-  void turn_away(state& self) CONCH_NO_THREAD_SAFETY_ANALYSIS {
-    const bool throws =
-        config_.when_finalized == finalized_threads::throw_error && std::uncaught_exceptions() == 0;
-    strike_off(self);
+  /// The caller's state is gone already if an attachment inside of a released region was turned away.
+  /// Returns only if the exception that said so is under way.
+  void turn_away() CONCH_NO_THREAD_SAFETY_ANALYSIS {
+    auto* const self = own_state();
+    const bool throws = config_.when_finalized == finalized_threads::throw_error;
+    if (self != nullptr) strike_off(*self);
     release();
     // The runtime may be gone from here on.
-    if (throws) throw runtime_finalized();
+    const bool unwinds = std::uncaught_exceptions() != 0;
+    if (throws && !unwinds) throw runtime_finalized();
+    if (throws && self == nullptr) return;
     typename platform::parker for_ever;
     for (;;) for_ever.park();
   }
