@@ -689,6 +689,7 @@ private:
         link = &s.next_;
       } else {
         *link = s.next_;
+        s.interruption_.reset_after_fork();
         dismiss(s);
       }
     }
