@@ -226,7 +226,7 @@ public:
     check_runs("on_signal");
     if (!handler) {
       posix_process::stop_listening(signo, *this);
-      if (signo >= 1 && signo <= arrived_signals<platform>::most) handlers_[index(signo)] = {};
+      handlers_[index(signo)] = {};
       return;
     }
     posix_process::listen(signo,
