@@ -72,6 +72,18 @@ struct runtime_config {
   void* user_context = nullptr;
 };
 
+namespace detail {
+/// Calls a function at the end of a scope, also if an exception ends it.
+template <class F>
+struct at_exit {
+  F does;
+  explicit at_exit(F function) : does(std::move(function)) {}
+  at_exit(const at_exit&) = delete;
+  at_exit& operator=(const at_exit&) = delete;
+  ~at_exit() { does(); }
+};
+}  // namespace detail
+
 /// Everything that an interpreter needs around its lock.
 ///
 /// A thread attaches, and from then on it runs whenever it holds the lock; one thread runs at a time.
@@ -530,7 +542,7 @@ private:
     }
     self.interruption_.take();
     elsewhere_.fetch_and(~std::uint32_t{main_signal}, std::memory_order_seq_cst);
-    const at_exit announce_rest([this] {
+    const detail::at_exit announce_rest([this] {
       if (signals_.any()) announce(main_signal, reason::signal);
     });
     while (const int signo = signals_.take()) {
@@ -558,7 +570,7 @@ private:
   void make_calls(calls& these, std::uint32_t mark) {
     if (these.busy) return;  // whoever is at it sees to the rest
     these.busy = true;
-    const at_exit announce_rest([&] {
+    const detail::at_exit announce_rest([&] {
       these.busy = false;
       if (!these.queue.empty()) announce(mark, reason::call);
     });
@@ -602,15 +614,6 @@ private:
     elsewhere_.fetch_or(mark, std::memory_order_seq_cst);
     breaker_.set(why);
   }
-
-  template <class F>
-  struct at_exit {
-    F does;
-    explicit at_exit(F function) : does(std::move(function)) {}
-    at_exit(const at_exit&) = delete;
-    at_exit& operator=(const at_exit&) = delete;
-    ~at_exit() { does(); }
-  };
 
   // Any thread -----------------------------------------------------------------------------------
 
