@@ -467,7 +467,8 @@ private:
       }
     }
     auto& self = *std::exchange(unused_, unused_->next_);
-    self.frame = nullptr;
+    // A push function may look at it, as of the thread that had this state before.
+    std::atomic_ref<void*>(self.frame).store(nullptr, std::memory_order_relaxed);
     self.id_ = platform::this_thread();
     self.runtime_ = this;
     self.ticks_ = 0;
