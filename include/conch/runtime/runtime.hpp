@@ -197,9 +197,12 @@ public:
   /// Lets another thread run, if one waits. True if one did.
   bool yield() {
     auto& self = running_state("yield");
-    if (!lock().yield()) return false;
-    begin_to_run(self);
-    return true;
+    // Slow calls that begin meanwhile must let go: see acquire_from_slow_call().
+    if constexpr (Lock::traits.any_thread_unlocks) wanted_.fetch_add(1, std::memory_order_seq_cst);
+    const bool switched = lock().yield();
+    if constexpr (Lock::traits.any_thread_unlocks) wanted_.fetch_sub(1, std::memory_order_relaxed);
+    if (switched) begin_to_run(self);
+    return switched;
   }
 
   /// The word of reasons, of which the user bits are the host's to set, from any thread.
