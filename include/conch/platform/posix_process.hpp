@@ -108,6 +108,9 @@ struct CONCH_SHARED posix_process {
     while (table().inside.load() != 0) posix_platform::yield();
   }
 
+  /// In a forked child: the handlers that ran on other threads are gone.
+  static void reset_after_fork() noexcept { table().inside.store(0); }
+
   // Forks ----------------------------------------------------------------------------------------
 
   /// Somebody who is told of each fork() of the process, on the thread that forks.

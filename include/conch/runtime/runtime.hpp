@@ -297,6 +297,7 @@ public:
   /// other threads, pending calls and signals are gone.
   void after_fork_in_child() noexcept override {
     auto* const self = own_state();
+    posix_process::reset_after_fork();
     forget_others(self);
     main_thread_ = platform::this_thread();
     main_native_ = posix_process::native_thread::self();
