@@ -317,7 +317,9 @@ public:
     if (self == nullptr) return;
     self->id_ = main_thread_;
     self->interruption_.reset_after_fork();
-    if (self->exception_ != nullptr) breaker_.set(reason::exception);
+    if (self->exception_ == nullptr) return;
+    breaker_.set(reason::exception);
+    self->interruption_.interrupt();
   }
   /// How many forks ago the process began: threads that waited for something in another generation are
   /// gone.
@@ -501,7 +503,9 @@ private:
     if (is_main(&self) && (there & main_signal) != 0) its |= reason::signal;
     if (is_main(&self) && (there & main_call) != 0) its |= reason::call;
     if (self.exception_ != nullptr) its |= reason::exception;
-    if (its != 0) breaker_.set(its);
+    if (its == 0) return;
+    breaker_.set(its);
+    self.interruption_.interrupt();  // should the thread block before its next checkpoint
   }
 
   /// The caller's state is gone already if an attachment inside of a released region was turned away.
@@ -619,15 +623,14 @@ private:
     target.exception_ = std::move(exception);
     ++exceptions_pending_;
     elsewhere_.fetch_or(exceptions, std::memory_order_relaxed);  // under the lock
-    if (&target == own_state())
-      breaker_.set(reason::exception);
-    else
-      target.interruption_.interrupt();
+    if (&target == own_state()) breaker_.set(reason::exception);
+    target.interruption_.interrupt();
   }
 
   void announce(std::uint32_t mark, std::uint32_t why) noexcept {
     elsewhere_.fetch_or(mark, std::memory_order_seq_cst);
     breaker_.set(why);
+    if (mark != 0) interrupt_main();
   }
 
   // Any thread -----------------------------------------------------------------------------------
