@@ -58,6 +58,13 @@ struct CONCH_SHARED posix_process {
   /// Signal numbers are 1 to most_signals.
   static constexpr int most_signals = 64;
 
+  /// Throws std::invalid_argument for a number that is none.
+  static void check_signal(int signo) {
+    if (signo < 1 || signo > most_signals)
+      throw std::invalid_argument("signal number " + std::to_string(signo) + "; it must be 1 to " +
+                                  std::to_string(most_signals));
+  }
+
   class signal_listener {
   public:
     using function = void (*)(signal_listener& self, int signo) noexcept;
@@ -69,10 +76,10 @@ struct CONCH_SHARED posix_process {
   };
 
   /// From now on, the signal calls listener.arrived() in its handler, on whichever thread it comes to;
-  /// a blocking call that it ends fails with EINTR. Throws std::invalid_argument for a number that is
-  /// none, and std::system_error if the signal cannot be caught or another listener has it.
+  /// a blocking call that it ends fails with EINTR. Throws as check_signal(), and std::system_error if
+  /// the signal cannot be caught or another listener has it.
   static void listen(int signo, signal_listener& listener) {
-    check(signo);
+    check_signal(signo);
     auto& mine = of(signo);
     signal_listener* nobody = nullptr;
     if (!mine.listener.compare_exchange_strong(nobody, &listener)) {
@@ -92,9 +99,8 @@ struct CONCH_SHARED posix_process {
   }
 
   /// Gives the signal back to whoever had it before. On return no handler calls the listener any more.
-  /// Throws std::invalid_argument for a number that is none.
-  static void stop_listening(int signo, signal_listener& listener) {
-    check(signo);
+  /// Precondition: the number is one.
+  static void stop_listening(int signo, signal_listener& listener) noexcept {
     auto& mine = of(signo);
     if (mine.listener.load() != &listener) return;
     ::sigaction(signo, &mine.before, nullptr);
@@ -175,12 +181,6 @@ private:
     posix_platform::mutex guard;
     fork_follower* first = nullptr;
   };
-
-  static void check(int signo) {
-    if (signo < 1 || signo > most_signals)
-      throw std::invalid_argument("signal number " + std::to_string(signo) + "; it must be 1 to " +
-                                  std::to_string(most_signals));
-  }
 
   static signal_table& table() noexcept { return posix_platform::of_this_process<signal_table>(); }
   static follower_list& followers() noexcept {

@@ -137,9 +137,7 @@ public:
   /// threads may come back later, and the memory must then last as they do: give the runtime static
   /// storage. Threads that are turned away by an exception have left their attachments.
   ~runtime() CONCH_NO_THREAD_SAFETY_ANALYSIS {
-    for (int signo = 1; signo <= arrived_signals<platform>::most; ++signo)
-      if (handlers_[index(signo)]) posix_process::stop_listening(signo, *this);
-    if (follows_forks_) posix_process::stop_following(*this);
+    leave_process();
     if (has_threads()) {
       if (!is_finalized()) violate("destroyed while threads are attached");
       return;
@@ -228,6 +226,7 @@ public:
   /// gives the signal back. Throws as posix_process::listen().
   void on_signal(int signo, signal_handler handler) {
     check_runs("on_signal");
+    posix_process::check_signal(signo);
     if (!handler) {
       posix_process::stop_listening(signo, *this);
       handlers_[index(signo)] = {};
@@ -335,6 +334,16 @@ public:
   }
   [[nodiscard]] bool is_finalized() const noexcept {
     return (elsewhere_.load(std::memory_order_relaxed) & finalizing) != 0;
+  }
+
+  /// Gives its signals back and follows forks no more, as the destructor does first: for a runtime that
+  /// is never destroyed because threads may come back to it. Precondition: no thread runs, and none
+  /// forks meanwhile.
+  void leave_process() {
+    for (int signo = 1; signo <= arrived_signals<platform>::most; ++signo)
+      if (std::exchange(handlers_[index(signo)], nullptr))
+        posix_process::stop_listening(signo, *this);
+    if (std::exchange(follows_forks_, false)) posix_process::stop_following(*this);
   }
 
   // ----------------------------------------------------------------------------------------------
