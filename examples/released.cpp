@@ -1,47 +1,36 @@
 // SPDX-License-Identifier: MIT
-// An interpreter in small: a CPU-bound thread computes while another one serves a pipe. The lock is
-// held while "running code" and released around each blocking call, as CPython does.
+// An interpreter in small: a CPU-bound thread computes while another one serves a pipe. A thread that
+// is attached runs, and lets go around what may block; Ctrl-C ends the program in good order.
 
-#include <unistd.h>
-#include <conch/fmq_lock.hpp>
+#include <conch/conch.hpp>
 
 #include <array>
+#include <csignal>
 #include <cstdio>
-#include <mutex>
 #include <thread>
+
+#include <unistd.h>
 
 namespace {
 
-conch::fmq_lock interpreter;
-
-/// Lets go of the lock for a scope in which the thread may block.
-class released {
-public:
-  explicit released(conch::fmq_lock& lock) : lock_(lock) { lock_.unlock(); }
-  released(const released&) = delete;
-  released& operator=(const released&) = delete;
-  ~released() { lock_.lock(); }
-
-private:
-  conch::fmq_lock& lock_;
-};
+conch::runtime<conch::fmq_lock> interpreter;
 
 bool done = false;  // guarded by the interpreter's lock, as all that code shares
 unsigned long computed = 0;
 
 void compute() {
-  const std::scoped_lock turn(interpreter);
+  const auto here = interpreter.attach();
   while (!done) {
     ++computed;
-    interpreter.checkpoint();
+    interpreter.checkpoint();  // one load and a branch while nobody wants anything
   }
 }
 
 int serve(int requests) {
-  const std::scoped_lock turn(interpreter);
   int served = 0;
   for (char byte = 0;; ++served) {
-    const released blocking(interpreter);
+    interpreter.checkpoint();
+    const conch::released blocking(interpreter);
     if (::read(requests, &byte, 1) != 1) break;
   }
   done = true;
@@ -53,6 +42,8 @@ int serve(int requests) {
 int main() {
   std::array<int, 2> pipe{};
   if (::pipe(pipe.data()) != 0) return 1;
+  const auto here = interpreter.attach();
+  interpreter.on_signal(SIGINT, [](int) { done = true; });
   std::thread hog(compute);
   std::thread client([&] {
     for (char byte = 0; byte < 100; ++byte)
@@ -60,8 +51,11 @@ int main() {
     ::close(pipe[1]);
   });
   const int served = serve(pipe[0]);
-  client.join();
-  hog.join();
+  {
+    const conch::released joining(interpreter);
+    client.join();
+    hog.join();
+  }
   ::close(pipe[0]);
   std::printf("served %d requests while computing %lu steps\n", served, computed);
   return served == 100 ? 0 : 1;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tables.hpp"
 
+#include "../common/text_table.hpp"
 #include "figures.hpp"
 #include "locks.hpp"
-#include "text_table.hpp"
 
 #include <fmt/format.h>
 

@@ -38,6 +38,10 @@ public:
   /// Relaxed: a reason that is missed now is seen at a later checkpoint.
   [[nodiscard]] bool any() const noexcept { return seen() != 0; }
   [[nodiscard]] bits seen() const noexcept { return word_.load(std::memory_order_relaxed); }
+  /// The word itself, for code that looks at it without calling any(): compiled at run time, or in C.
+  [[nodiscard]] const typename Platform::template atomic<bits>& word() const noexcept {
+    return word_;
+  }
 
   /// Any thread; async-signal-safe if the push function is.
   void set(bits reasons) noexcept {

@@ -72,9 +72,7 @@ struct CONCH_SHARED posix_process {
   /// a blocking call that it ends fails with EINTR. Throws std::invalid_argument for a number that is
   /// none, and std::system_error if the signal cannot be caught or another listener has it.
   static void listen(int signo, signal_listener& listener) {
-    if (signo < 1 || signo > most_signals)
-      throw std::invalid_argument("signal number " + std::to_string(signo) + "; it must be 1 to " +
-                                  std::to_string(most_signals));
+    check(signo);
     auto& mine = of(signo);
     signal_listener* nobody = nullptr;
     if (!mine.listener.compare_exchange_strong(nobody, &listener)) {
@@ -94,13 +92,18 @@ struct CONCH_SHARED posix_process {
   }
 
   /// Gives the signal back to whoever had it before. On return no handler calls the listener any more.
-  static void stop_listening(int signo, signal_listener& listener) noexcept {
+  /// Throws std::invalid_argument for a number that is none.
+  static void stop_listening(int signo, signal_listener& listener) {
+    check(signo);
     auto& mine = of(signo);
     if (mine.listener.load() != &listener) return;
     ::sigaction(signo, &mine.before, nullptr);
     mine.listener.store(nullptr);
     while (table().inside.load() != 0) posix_platform::yield();
   }
+
+  /// In a forked child: the handlers that ran on other threads are gone.
+  static void reset_after_fork() noexcept { table().inside.store(0); }
 
   // Forks ----------------------------------------------------------------------------------------
 
@@ -172,6 +175,12 @@ private:
     posix_platform::mutex guard;
     fork_follower* first = nullptr;
   };
+
+  static void check(int signo) {
+    if (signo < 1 || signo > most_signals)
+      throw std::invalid_argument("signal number " + std::to_string(signo) + "; it must be 1 to " +
+                                  std::to_string(most_signals));
+  }
 
   static signal_table& table() noexcept { return posix_platform::of_this_process<signal_table>(); }
   static follower_list& followers() noexcept {

@@ -5,13 +5,30 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 
 namespace conch {
+
+/// Thrown at a checkpoint where a pending call has failed by what it returned.
+class pending_call_failed : public std::exception {
+public:
+  [[nodiscard]] const char* what() const noexcept override { return "pending call failed"; }
+};
 
 /// A call that a thread which runs is to make at a checkpoint. It fails by throwing.
 struct pending_call {
   void (*function)(void* argument) = nullptr;
   void* argument = nullptr;
+  /// If not nullptr, what is called in the place of `function`: one that fails by returning anything but
+  /// 0, as functions in C do.
+  int (*c_function)(void* argument) = nullptr;
+
+  void operator()() const {
+    if (c_function == nullptr)
+      function(argument);
+    else if (c_function(argument) != 0)
+      throw pending_call_failed();
+  }
 };
 
 /// A bounded queue of calls that any thread adds to and one thread at a time takes from.

@@ -4,6 +4,7 @@
 #include <conch/concepts.hpp>
 #include <conch/runtime/interruption.hpp>
 #include <conch/runtime/thread_state.hpp>
+#include <conch/thread_safety.hpp>
 
 #include <type_traits>
 #include <utility>
@@ -17,14 +18,14 @@ namespace conch {
 template <class Lock>
 class [[nodiscard]] attachment {
 public:
-  explicit attachment(runtime<Lock>& owner) : runtime_(owner), began_(owner.enter()) {}
+  explicit attachment(runtime<Lock>& owner) : runtime_(owner), entry_(owner.enter()) {}
   attachment(const attachment&) = delete;
   attachment& operator=(const attachment&) = delete;
-  ~attachment() { runtime_.leave(began_); }
+  ~attachment() { runtime_.leave(entry_); }
 
 private:
   runtime<Lock>& runtime_;
-  bool began_;
+  typename runtime<Lock>::entry entry_;
 };
 
 /// A scope in which an attached thread that has let go runs again: a call back from outside.
@@ -113,8 +114,9 @@ decltype(auto) released_if_slow(runtime<Lock>& owner, Function&& call) {
 /// is done while it waits: checkpoint() is called each time that it is interrupted, and may throw. False
 /// if the deadline came. Precondition: the thread runs.
 template <class Lock, interruptible_lock Other>
-bool acquire_until(runtime<Lock>& owner, Other& other,
-                   typename Other::platform::time_point deadline) {
+[[nodiscard]] bool acquire_until(runtime<Lock>& owner, Other& other,
+                                 typename Other::platform::time_point deadline)
+    CONCH_TRY_ACQUIRE(true, other) CONCH_NO_THREAD_SAFETY_ANALYSIS {
   if (other.try_lock()) return true;
   auto& self = Other::interrupt_handle();
   using handle = std::remove_reference_t<decltype(self)>;

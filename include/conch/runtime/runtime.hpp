@@ -72,6 +72,18 @@ struct runtime_config {
   void* user_context = nullptr;
 };
 
+namespace detail {
+/// Calls a function at the end of a scope, also if an exception ends it.
+template <class F>
+struct at_exit {
+  F does;
+  explicit at_exit(F function) : does(std::move(function)) {}
+  at_exit(const at_exit&) = delete;
+  at_exit& operator=(const at_exit&) = delete;
+  ~at_exit() { does(); }
+};
+}  // namespace detail
+
 /// Everything that an interpreter needs around its lock.
 ///
 /// A thread attaches, and from then on it runs whenever it holds the lock; one thread runs at a time.
@@ -104,6 +116,11 @@ public:
   using thread_id = typename platform::thread_id;
   using signal_handler = std::function<void(int signo)>;
 
+  /// The lock raises a drop request, which the breaker mirrors.
+  static constexpr bool asks = requires(Lock & lock) { lock.request(); };
+  /// The lock wants to see every checkpoint: to look at reasons() is not enough.
+  static constexpr bool counts = Lock::traits.checkpoint_switches && !asks;
+
   /// The lock is made of `lock_arguments`. The caller is the main thread; it does not run yet.
   template <class... Arguments>
   explicit runtime(const runtime_config& config = {}, Arguments&&... lock_arguments)
@@ -118,20 +135,18 @@ public:
 
   /// Precondition: no thread is attached, or the runtime was finalised and none runs. In the latter case
   /// threads may come back later, and the memory must then last as they do: give the runtime static
-  /// storage.
+  /// storage. Threads that are turned away by an exception have left their attachments.
   ~runtime() CONCH_NO_THREAD_SAFETY_ANALYSIS {
     for (int signo = 1; signo <= arrived_signals<platform>::most; ++signo)
       if (handlers_[index(signo)]) posix_process::stop_listening(signo, *this);
     if (follows_forks_) posix_process::stop_following(*this);
-    lock().lock();
-    const bool all_left = attached_ == nullptr;
-    lock().unlock();
-    if (!all_left) {
+    if (has_threads()) {
       if (!is_finalized()) violate("destroyed while threads are attached");
       return;
     }
     std::destroy_at(&lock());
-    while (unused_ != nullptr) delete std::exchange(unused_, unused_->next_);
+    for (auto* list : {unused_, turned_away_})
+      while (list != nullptr) delete std::exchange(list, list->next_);
   }
 
   // Threads --------------------------------------------------------------------------------------
@@ -158,6 +173,13 @@ public:
     for (const auto* s = attached_; s != nullptr; s = s->next_) ++count;
     return count;
   }
+  /// Any thread that does not run: whether a thread is attached. Blocks until no other thread runs.
+  [[nodiscard]] bool has_threads() CONCH_NO_THREAD_SAFETY_ANALYSIS {
+    lock().lock();
+    const bool some = attached_ != nullptr;
+    lock().unlock();
+    return some;
+  }
   [[nodiscard]] bool is_main_thread() const noexcept { return is_main(own_state()); }
 
   // Checkpoints ----------------------------------------------------------------------------------
@@ -176,9 +198,12 @@ public:
   /// Lets another thread run, if one waits. True if one did.
   bool yield() {
     auto& self = running_state("yield");
-    if (!lock().yield()) return false;
-    begin_to_run(self);
-    return true;
+    // Slow calls that begin meanwhile must let go: see acquire_from_slow_call().
+    if constexpr (Lock::traits.any_thread_unlocks) wanted_.fetch_add(1, std::memory_order_seq_cst);
+    const bool switched = lock().yield();
+    if constexpr (Lock::traits.any_thread_unlocks) wanted_.fetch_sub(1, std::memory_order_relaxed);
+    if (switched) begin_to_run(self);
+    return switched;
   }
 
   /// The word of reasons, of which the user bits are the host's to set, from any thread.
@@ -205,7 +230,7 @@ public:
     check_runs("on_signal");
     if (!handler) {
       posix_process::stop_listening(signo, *this);
-      if (signo >= 1 && signo <= arrived_signals<platform>::most) handlers_[index(signo)] = {};
+      handlers_[index(signo)] = {};
       return;
     }
     posix_process::listen(signo,
@@ -272,6 +297,7 @@ public:
   /// other threads, pending calls and signals are gone.
   void after_fork_in_child() noexcept override {
     auto* const self = own_state();
+    posix_process::reset_after_fork();
     forget_others(self);
     main_thread_ = platform::this_thread();
     main_native_ = posix_process::native_thread::self();
@@ -291,7 +317,9 @@ public:
     if (self == nullptr) return;
     self->id_ = main_thread_;
     self->interruption_.reset_after_fork();
-    if (self->exception_ != nullptr) breaker_.set(reason::exception);
+    if (self->exception_ == nullptr) return;
+    breaker_.set(reason::exception);
+    self->interruption_.interrupt();
   }
   /// How many forks ago the process began: threads that waited for something in another generation are
   /// gone.
@@ -339,10 +367,6 @@ private:
   template <class>
   friend class condition;
 
-  /// The lock raises a drop request, which the breaker mirrors.
-  static constexpr bool asks = requires(Lock & lock) { lock.request(); };
-  /// The lock wants to see every checkpoint.
-  static constexpr bool counts = Lock::traits.checkpoint_switches && !asks;
   /// The lock can be made to end its period.
   static constexpr bool forces = requires(Lock & lock) { lock.force_checkpoint(); };
 
@@ -362,28 +386,31 @@ private:
     return s;
   }
 
-  /// True if the caller did not run before.
-  bool enter() {
+  struct entry {
+    state& self;
+    bool begins;  // the caller did not run before
+  };
+
+  [[gnu::always_inline]] entry enter() {
     auto* self = own_state();
     const bool begins = self == nullptr || self != current_.load(std::memory_order_relaxed);
-    if (begins) {
-      acquire();
-      if (self == nullptr) self = &enrol();
-      begin_to_run(*self);
-    }
+    if (self == nullptr) [[unlikely]]
+      self = &attach_first();
+    else if (begins)
+      come_back(*self);
     ++self->nesting_;
-    return begins;
+    return {*self, begins};
   }
 
-  void leave(bool began) {
-    auto* const self = own_state();
-    if (self == nullptr) return;  // it was turned away
-    if (self != current_.load(std::memory_order_relaxed)) violate("detached while it does not run");
-    if (--self->nesting_ == 0)
-      strike_off(*self);
-    else if (!began)
-      return;
-    release();
+  [[gnu::always_inline]] void leave(const entry& made) {
+    auto& self = made.self;
+    if (self.runtime_ == nullptr) [[unlikely]]
+      return;  // it was turned away
+    if (&self != current_.load(std::memory_order_relaxed)) [[unlikely]]
+      violate("detached while it does not run");
+    if (--self.nesting_ == 0) [[unlikely]]
+      strike_off(self, unused_);
+    if (made.begins) release();
   }
 
   state& let_go() {
@@ -397,7 +424,7 @@ private:
     begin_to_run(self);
   }
 
-  void begin_to_run(state& self) {
+  [[gnu::always_inline]] void begin_to_run(state& self) {
     // Where somebody is pushed, the store must be seen before the breaker is looked at; see there.
     if (breaker_.is_pushed())
       current_.exchange(&self, std::memory_order_seq_cst);
@@ -407,7 +434,7 @@ private:
       settle(self);
   }
 
-  void acquire() CONCH_NO_THREAD_SAFETY_ANALYSIS {
+  [[gnu::always_inline]] void acquire() CONCH_NO_THREAD_SAFETY_ANALYSIS {
     if constexpr (Lock::traits.any_thread_unlocks) {
       if (!lock().try_lock()) acquire_from_slow_call();
     } else {
@@ -415,12 +442,20 @@ private:
     }
   }
 
-  void release() noexcept CONCH_NO_THREAD_SAFETY_ANALYSIS {
+  [[gnu::always_inline]] void release() noexcept CONCH_NO_THREAD_SAFETY_ANALYSIS {
     current_.store(nullptr, std::memory_order_relaxed);  // ordered by the lock
     lock().unlock();
   }
 
   // From here on, by the thread that holds the lock, unless said otherwise.
+
+  /// Without the lock. The caller runs on return.
+  [[gnu::cold]] state& attach_first() {
+    acquire();
+    auto& self = enrol();
+    begin_to_run(self);
+    return self;
+  }
 
   state& enrol() CONCH_NO_THREAD_SAFETY_ANALYSIS {
     if (unused_ == nullptr) {
@@ -432,7 +467,8 @@ private:
       }
     }
     auto& self = *std::exchange(unused_, unused_->next_);
-    self.frame = nullptr;
+    // A push function may look at it, as of the thread that had this state before.
+    std::atomic_ref<void*>(self.frame).store(nullptr, std::memory_order_relaxed);
     self.id_ = platform::this_thread();
     self.runtime_ = this;
     self.ticks_ = 0;
@@ -448,7 +484,7 @@ private:
     return self;
   }
 
-  void strike_off(state& self) noexcept {
+  [[gnu::cold]] void strike_off(state& self, state*& list) noexcept {
     if (is_main(&self)) main_.store(nullptr, std::memory_order_relaxed);
     auto** link = &attached_;
     while (*link != &self) link = &(*link)->next_;
@@ -456,43 +492,52 @@ private:
     auto** mine = &platform::template of_this_thread<own_states>().first;
     while (*mine != &self) mine = &(*mine)->also_mine_;
     *mine = self.also_mine_;
-    dismiss(self);
+    dismiss(self, list);
   }
 
   /// Its memory stays: interrupt_main() may be about to use it.
-  void dismiss(state& s) noexcept {
+  void dismiss(state& s, state*& list) noexcept {
     s.runtime_ = nullptr;
     static_cast<void>(take_exception(s));
-    s.next_ = std::exchange(unused_, &s);
+    s.next_ = std::exchange(list, &s);
   }
 
   /// What concerns this thread is set in the breaker; one that has no business here any more is turned
   /// away.
-  void settle(state& self) {
+  [[gnu::cold]] void settle(state& self) {
     const auto there = elsewhere_.load(std::memory_order_relaxed);
-    if ((there & finalizing) != 0 && self.id_ != finalizer_) turn_away(self);
+    if ((there & finalizing) != 0 && platform::this_thread() != finalizer_) {
+      turn_away();
+      return;
+    }
     if (breaker_.any()) breaker_.push();
     std::uint32_t its = 0;
     if (is_main(&self) && (there & main_signal) != 0) its |= reason::signal;
     if (is_main(&self) && (there & main_call) != 0) its |= reason::call;
     if (self.exception_ != nullptr) its |= reason::exception;
-    if (its != 0) breaker_.set(its);
+    if (its == 0) return;
+    breaker_.set(its);
+    self.interruption_.interrupt();  // should the thread block before its next checkpoint
   }
 
-  void turn_away(state& self) CONCH_NO_THREAD_SAFETY_ANALYSIS {
-    const bool throws =
-        config_.when_finalized == finalized_threads::throw_error && std::uncaught_exceptions() == 0;
-    strike_off(self);
+  /// The caller's state is gone already if an attachment inside of a released region was turned away.
+  /// Returns only if the exception that said so is under way.
+  void turn_away() CONCH_NO_THREAD_SAFETY_ANALYSIS {
+    auto* const self = own_state();
+    const bool throws = config_.when_finalized == finalized_threads::throw_error;
+    if (self != nullptr) strike_off(*self, turned_away_);  // its attachments still look at it
     release();
     // The runtime may be gone from here on.
-    if (throws) throw runtime_finalized();
+    const bool unwinds = std::uncaught_exceptions() != 0;
+    if (throws && !unwinds) throw runtime_finalized();
+    if (throws && self == nullptr) return;
     typename platform::parker for_ever;
     for (;;) for_ever.park();
   }
 
   // At a checkpoint ------------------------------------------------------------------------------
 
-  bool attend() {
+  [[gnu::noinline]] bool attend() {
     auto& self = running_state("checkpoint");
     ++self.ticks_;
     if (is_asked(reason::signal)) run_handlers(self);
@@ -529,7 +574,7 @@ private:
     }
     self.interruption_.take();
     elsewhere_.fetch_and(~std::uint32_t{main_signal}, std::memory_order_seq_cst);
-    const at_exit announce_rest([this] {
+    const detail::at_exit announce_rest([this] {
       if (signals_.any()) announce(main_signal, reason::signal);
     });
     while (const int signo = signals_.take()) {
@@ -557,13 +602,12 @@ private:
   void make_calls(calls& these, std::uint32_t mark) {
     if (these.busy) return;  // whoever is at it sees to the rest
     these.busy = true;
-    const at_exit announce_rest([&] {
+    const detail::at_exit announce_rest([&] {
       these.busy = false;
       if (!these.queue.empty()) announce(mark, reason::call);
     });
     pending_call call;
-    for (std::size_t n = 0; n < these.queue.capacity && these.queue.pop(call); ++n)
-      call.function(call.argument);
+    for (std::size_t n = 0; n < these.queue.capacity && these.queue.pop(call); ++n) call();
   }
 
   void stop_all(state& self) {
@@ -591,25 +635,15 @@ private:
     target.exception_ = std::move(exception);
     ++exceptions_pending_;
     elsewhere_.fetch_or(exceptions, std::memory_order_relaxed);  // under the lock
-    if (&target == own_state())
-      breaker_.set(reason::exception);
-    else
-      target.interruption_.interrupt();
+    if (&target == own_state()) breaker_.set(reason::exception);
+    target.interruption_.interrupt();
   }
 
   void announce(std::uint32_t mark, std::uint32_t why) noexcept {
     elsewhere_.fetch_or(mark, std::memory_order_seq_cst);
     breaker_.set(why);
+    if (mark != 0) interrupt_main();
   }
-
-  template <class F>
-  struct at_exit {
-    F does;
-    explicit at_exit(F function) : does(std::move(function)) {}
-    at_exit(const at_exit&) = delete;
-    at_exit& operator=(const at_exit&) = delete;
-    ~at_exit() { does(); }
-  };
 
   // Any thread -----------------------------------------------------------------------------------
 
@@ -675,14 +709,15 @@ private:
         link = &s.next_;
       } else {
         *link = s.next_;
-        dismiss(s);
+        s.interruption_.reset_after_fork();
+        dismiss(s, unused_);
       }
     }
   }
 
   state& running_state(const char* what) const {
     auto* const self = own_state();
-    if (self == nullptr || self != current_.load(std::memory_order_relaxed)) {
+    if (self == nullptr || self != current_.load(std::memory_order_relaxed)) [[unlikely]] {
       const auto rule = std::string(what) + " by a thread that does not run";
       violate(rule.c_str());
     }
@@ -717,6 +752,7 @@ private:
   // Guarded by the lock.
   state* attached_ = nullptr;
   state* unused_ = nullptr;
+  state* turned_away_ = nullptr;
   std::array<signal_handler, arrived_signals<platform>::most> handlers_;
   thread_id main_thread_ = platform::this_thread();
   posix_process::native_thread main_native_ = posix_process::native_thread::self();

@@ -43,7 +43,8 @@ public:
   thread_state(const thread_state&) = delete;
   thread_state& operator=(const thread_state&) = delete;
 
-  /// The interpreter's own: where this thread is in the program that it interprets.
+  /// The interpreter's own: where this thread is in the program that it interprets. nullptr after
+  /// attach(). A push function may read it on any thread; the host then uses std::atomic_ref for both.
   void* frame = nullptr;
 
   [[nodiscard]] thread_id id() const noexcept { return id_; }

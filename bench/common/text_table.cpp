@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "text_table.hpp"
 
-#include "../common/terminal.hpp"
+#include "terminal.hpp"
 
 #include <algorithm>
 #include <cstddef>
