@@ -62,8 +62,8 @@ struct runtime_config {
   finalized_threads when_finalized = finalized_threads::park;
   std::uint32_t recursion_limit = 1000;  ///< of each thread that attaches
 
-  /// Called when the breaker leaves zero, and when a thread begins to run while it is not zero; see
-  /// conch/breaker.hpp. runtime::current() is then the thread to be stopped.
+  /// Called when the breaker leaves zero, and when a thread begins to run or ends a checkpoint while it is
+  /// not zero; see conch/breaker.hpp. runtime::current() is then the thread to be stopped.
   void (*push)(void* context) noexcept = nullptr;
   void* push_context = nullptr;
 
@@ -404,8 +404,8 @@ private:
 
   [[gnu::always_inline]] void leave(const entry& made) {
     auto& self = made.self;
-    if (self.runtime_ == nullptr) [[unlikely]]
-      return;  // it was turned away
+    if (was_turned_away(self)) [[unlikely]]
+      return;
     if (&self != current_.load(std::memory_order_relaxed)) [[unlikely]]
       violate("detached while it does not run");
     if (--self.nesting_ == 0) [[unlikely]]
@@ -430,7 +430,8 @@ private:
       current_.exchange(&self, std::memory_order_seq_cst);
     else
       current_.store(&self, std::memory_order_relaxed);
-    if (elsewhere_.load(std::memory_order_relaxed) != 0 || breaker_.any()) [[unlikely]]
+    if (elsewhere_.load(std::memory_order_relaxed) != 0 ||
+        breaker_.seen(std::memory_order_seq_cst) != 0) [[unlikely]]
       settle(self);
   }
 
@@ -510,7 +511,7 @@ private:
       turn_away();
       return;
     }
-    if (breaker_.any()) breaker_.push();
+    push_if_asked();
     std::uint32_t its = 0;
     if (is_main(&self) && (there & main_signal) != 0) its |= reason::signal;
     if (is_main(&self) && (there & main_call) != 0) its |= reason::call;
@@ -540,6 +541,10 @@ private:
   [[gnu::noinline]] bool attend() {
     auto& self = running_state("checkpoint");
     ++self.ticks_;
+    // What comes while something else stands, and what an exception leaves undone, is pushed here.
+    const detail::at_exit push_rest([&] {
+      if (!was_turned_away(self)) push_if_asked();
+    });
     if (is_asked(reason::signal)) run_handlers(self);
     if (is_asked(reason::call)) make_calls(self);
     if (is_asked(reason::stop)) stop_all(self);
@@ -551,6 +556,14 @@ private:
     if (is_asked(reason::exception)) throw_exception(self);
     return switched;
   }
+
+  /// seq_cst: see conch/breaker.hpp.
+  void push_if_asked() noexcept {
+    if (breaker_.is_pushed() && breaker_.seen(std::memory_order_seq_cst) != 0) breaker_.push();
+  }
+
+  /// By the thread itself: then it must not touch the runtime.
+  static bool was_turned_away(const state& self) noexcept { return self.runtime_ == nullptr; }
 
   std::uint32_t take(std::uint32_t reasons) noexcept {
     return (breaker_.seen() & reasons) != 0 ? breaker_.take(reasons) : 0;
