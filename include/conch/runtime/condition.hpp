@@ -37,6 +37,7 @@ public:
     auto& self = runtime_.running_state("wait");
     waiter here;
     append(here);
+    runtime_.remind(self);
     runtime_.release();
     self.interruption_.begin(&waiter::unblock, &here.sleeper);
     const bool woken = deadline == detail::no_deadline<platform>

@@ -62,7 +62,7 @@ class [[nodiscard]] released {
 public:
   explicit released(runtime<Lock>& owner) : runtime_(owner), self_(owner.let_go()) {}
   released(runtime<Lock>& owner, unblock_function unblock, void* argument)
-      : runtime_(owner), self_(owner.let_go()), unblockable_(true) {
+      : runtime_(owner), self_(owner.let_go_to_block()), unblockable_(true) {
     self_.interruption_.begin(unblock, argument);
   }
   released(const released&) = delete;

@@ -419,6 +419,25 @@ private:
     return self;
   }
 
+  /// For a call that can be unblocked.
+  state& let_go_to_block() {
+    auto& self = running_state("released");
+    remind(self);
+    release();
+    return self;
+  }
+
+  /// An interrupt that the caller has taken stands again if what it was about is not done. Orders:
+  /// seq_cst, so that of this thread and one that finds out by main_ whom to interrupt at least one sees
+  /// the other.
+  void remind(state& self) noexcept {
+    const auto there = elsewhere_.load(std::memory_order_seq_cst);
+    const bool stops = (breaker_.seen(std::memory_order_seq_cst) & reason::stop) != 0;
+    if (stops || self.exception_ != nullptr ||
+        (is_main(&self) && (there & (main_signal | main_call)) != 0))
+      self.interruption_.interrupt();
+  }
+
   void come_back(state& self) {
     acquire();
     begin_to_run(self);
@@ -480,8 +499,8 @@ private:
     self.next_ = std::exchange(attached_, &self);
     auto& mine = platform::template of_this_thread<own_states>();
     self.also_mine_ = std::exchange(mine.first, &self);
-    // Release: pairs with interrupt_main().
-    if (self.id_ == main_thread_) main_.store(&self, std::memory_order_release);
+    // Pairs with interrupt_main(). seq_cst: see remind().
+    if (self.id_ == main_thread_) main_.store(&self, std::memory_order_seq_cst);
     return self;
   }
 
@@ -516,9 +535,7 @@ private:
     if (is_main(&self) && (there & main_signal) != 0) its |= reason::signal;
     if (is_main(&self) && (there & main_call) != 0) its |= reason::call;
     if (self.exception_ != nullptr) its |= reason::exception;
-    if (its == 0) return;
-    breaker_.set(its);
-    self.interruption_.interrupt();  // should the thread block before its next checkpoint
+    if (its != 0) breaker_.set(its);
   }
 
   /// The caller's state is gone already if an attachment inside of a released region was turned away.
@@ -655,7 +672,6 @@ private:
   void announce(std::uint32_t mark, std::uint32_t why) noexcept {
     elsewhere_.fetch_or(mark, std::memory_order_seq_cst);
     breaker_.set(why);
-    if (mark != 0) interrupt_main();
   }
 
   // Any thread -----------------------------------------------------------------------------------
@@ -669,9 +685,9 @@ private:
   }
 
   /// A state that is not the main thread's any more is interrupted for nothing: it lives as long as the
-  /// runtime. Acquire: pairs with enrol().
+  /// runtime. Pairs with enrol(); seq_cst: see remind().
   void interrupt_main() noexcept {
-    if (auto* const main = main_.load(std::memory_order_acquire)) main->interruption_.interrupt();
+    if (auto* const main = main_.load(std::memory_order_seq_cst)) main->interruption_.interrupt();
   }
 
   bool is_main(const state* s) const noexcept {
