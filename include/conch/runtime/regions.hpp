@@ -37,12 +37,13 @@ public:
     auto* const self = owner.own_state();
     if (self == nullptr) owner.violate("run by a thread that is not attached");
     if (owner.is_running()) owner.violate("run by a thread that runs already");
-    owner.come_back(*self);
+    owner.call_back(*self);
   }
   running(const running&) = delete;
   running& operator=(const running&) = delete;
   ~running() {
-    if (runtime_.own_state() != nullptr) runtime_.let_go();  // else it was turned away
+    if (runtime_.own_state() != nullptr)
+      runtime_.return_to_call(runtime_.running_state("let go"));  // else it was turned away
   }
 
 private:
@@ -63,18 +64,19 @@ public:
   explicit released(runtime<Lock>& owner) : runtime_(owner), self_(owner.let_go()) {}
   released(runtime<Lock>& owner, unblock_function unblock, void* argument)
       : runtime_(owner), self_(owner.let_go_to_block()), unblockable_(true) {
-    self_.interruption_.begin(unblock, argument);
+    outer_ = self_.interruption_.begin(unblock, argument);
   }
   released(const released&) = delete;
   released& operator=(const released&) = delete;
   ~released() noexcept(false) {
-    if (unblockable_) self_.interruption_.end();
+    if (unblockable_) self_.interruption_.end(outer_);
     runtime_.come_back(self_);
   }
 
 private:
   runtime<Lock>& runtime_;
   thread_state<typename Lock::platform>& self_;
+  typename interruption<typename Lock::platform>::call outer_;
   bool unblockable_ = false;
 };
 

@@ -397,7 +397,7 @@ private:
     if (self == nullptr) [[unlikely]]
       self = &attach_first();
     else if (begins)
-      come_back(*self);
+      call_back(*self);
     ++self->nesting_;
     return {*self, begins};
   }
@@ -410,7 +410,7 @@ private:
       violate("detached while it does not run");
     if (--self.nesting_ == 0) [[unlikely]]
       strike_off(self, unused_);
-    if (made.begins) release();
+    if (made.begins) return_to_call(self);
   }
 
   state& let_go() {
@@ -441,6 +441,20 @@ private:
   void come_back(state& self) {
     acquire();
     begin_to_run(self);
+  }
+
+  /// From inside of a region in which the thread has let go, and back to it.
+  [[gnu::always_inline]] void call_back(state& self) {
+    if (self.interruption_.is_inside()) [[unlikely]]
+      self.interruption_.suspend();
+    come_back(self);
+  }
+  [[gnu::always_inline]] void return_to_call(state& self) noexcept {
+    if (!self.interruption_.is_inside()) [[likely]]
+      return release();
+    remind(self);
+    release();
+    self.interruption_.resume();
   }
 
   [[gnu::always_inline]] void begin_to_run(state& self) {
@@ -495,7 +509,7 @@ private:
     self.depth_ = 0;
     self.nesting_ = 0;
     self.recursion_limit_ = config_.recursion_limit;
-    self.interruption_.take();
+    self.interruption_.renew();
     self.next_ = std::exchange(attached_, &self);
     auto& mine = platform::template of_this_thread<own_states>();
     self.also_mine_ = std::exchange(mine.first, &self);
@@ -738,7 +752,6 @@ private:
         link = &s.next_;
       } else {
         *link = s.next_;
-        s.interruption_.reset_after_fork();
         dismiss(s, unused_);
       }
     }
