@@ -306,7 +306,7 @@ public:
     wanted_.store(0, std::memory_order_relaxed);
     for (auto& c : calls_) {
       c.queue.clear();
-      c.busy = false;
+      if (c.maker != self) c.maker = nullptr;
     }
     signals_.clear();
     elsewhere_.fetch_and(finalizing | exceptions, std::memory_order_relaxed);
@@ -330,8 +330,12 @@ public:
   /// From now on no thread but the caller runs: one that comes back sleeps for ever or throws, as
   /// configured.
   void finalize() {
-    finalizer_ = running_state("finalize").id_;
+    const auto& self = running_state("finalize");
+    finalizer_ = self.id_;
     elsewhere_.fetch_or(finalizing, std::memory_order_seq_cst);
+    for (auto& c : calls_)
+      if (c.maker != &self) c.maker = nullptr;  // it will not come back to them
+    announce(main_call, reason::call);
   }
   [[nodiscard]] bool is_finalized() const noexcept {
     return (elsewhere_.load(std::memory_order_relaxed) & finalizing) != 0;
@@ -618,8 +622,8 @@ private:
     }
     self.interruption_.take();
     elsewhere_.fetch_and(~std::uint32_t{main_signal}, std::memory_order_seq_cst);
-    const detail::at_exit announce_rest([this] {
-      if (signals_.any()) announce(main_signal, reason::signal);
+    const detail::at_exit announce_rest([&] {
+      if (!was_turned_away(self) && signals_.any()) announce(main_signal, reason::signal);
     });
     while (const int signo = signals_.take()) {
       const auto handler = handlers_[index(signo)];  // it may replace itself
@@ -629,25 +633,32 @@ private:
 
   struct calls {
     pending_calls<platform> queue;
-    bool busy = false;  // a thread makes them, perhaps one that does not run now
+    const state* maker = nullptr;  // the thread that makes them, perhaps one that does not run now
   };
 
   calls& calls_of(run_on where) noexcept { return calls_[static_cast<std::size_t>(where)]; }
 
   void make_calls(state& self) {
-    if (is_main(&self)) {
+    auto& for_any = calls_of(run_on::any_thread);
+    bool failed = is_main(&self);
+    const detail::at_exit announce_rest([&] {
+      if (failed && !was_turned_away(self) && !for_any.queue.empty()) announce(0, reason::call);
+    });
+    if (failed) {
       self.interruption_.take();
       elsewhere_.fetch_and(~std::uint32_t{main_call}, std::memory_order_seq_cst);
-      make_calls(calls_of(run_on::main_thread), main_call);
+      make_calls(self, calls_of(run_on::main_thread), main_call);
+      failed = false;
     }
-    make_calls(calls_of(run_on::any_thread), 0);
+    make_calls(self, for_any, 0);
   }
 
-  void make_calls(calls& these, std::uint32_t mark) {
-    if (these.busy) return;  // whoever is at it sees to the rest
-    these.busy = true;
+  void make_calls(const state& self, calls& these, std::uint32_t mark) {
+    if (these.maker != nullptr) return;  // it sees to the rest
+    these.maker = &self;
     const detail::at_exit announce_rest([&] {
-      these.busy = false;
+      if (was_turned_away(self)) return;
+      these.maker = nullptr;
       if (!these.queue.empty()) announce(mark, reason::call);
     });
     pending_call call;
