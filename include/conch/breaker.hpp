@@ -13,7 +13,9 @@ namespace conch {
 /// machine whose interrupt is pushed (Lua's lua_sethook, V8's RequestInterrupt) pays nothing while
 /// nobody asks. It runs on the thread that sets the bit, perhaps in a signal handler and with a lock's
 /// internal mutex held: it must not block or touch a lock. It is called again only after the word was
-/// zero again.
+/// zero again. Whoever leaves reasons standing, as an exception at a checkpoint may, calls push(). Where it
+/// sets a flag of the host's, that is a read-modify-write that releases, and the host, which looks at the
+/// flag with acquire, clears it before it deals with the reasons: else it may find the word as it was.
 ///
 /// Whoever deals with a reason takes its bit first and looks at the reason itself then; whoever gives a
 /// reason states it first and sets the bit then. So no reason is missed; a bit may stand for one that
@@ -37,7 +39,9 @@ public:
 
   /// Relaxed: a reason that is missed now is seen at a later checkpoint.
   [[nodiscard]] bool any() const noexcept { return seen() != 0; }
-  [[nodiscard]] bits seen() const noexcept { return word_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bits seen(std::memory_order order = std::memory_order_relaxed) const noexcept {
+    return word_.load(order);
+  }
   /// The word itself, for code that looks at it without calling any(): compiled at run time, or in C.
   [[nodiscard]] const typename Platform::template atomic<bits>& word() const noexcept {
     return word_;

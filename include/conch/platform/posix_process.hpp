@@ -28,8 +28,9 @@ struct CONCH_SHARED posix_process {
   public:
 #if defined(__linux__)
     static native_thread self() noexcept { return {::getpid(), ::syscall(SYS_gettid)}; }
-    /// Async-signal-safe. Keeps errno.
+    /// Async-signal-safe. Keeps errno. Does nothing in a forked child: the thread is its parent's.
     void send(int signo) const noexcept {
+      if (::getpid() != process_) return;
       const int kept = errno;
       ::syscall(SYS_tgkill, process_, thread_, signo);
       errno = kept;

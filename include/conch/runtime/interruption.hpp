@@ -16,12 +16,16 @@ using unblock_function = void (*)(void* argument) noexcept;
 ///
 /// Guarantee   An interrupt is never missed: one that comes while the thread is in no such call ends the
 ///             next one that it makes, unless the thread has taken it by then. The unblock function
-///             runs only between begin() and the end of end(), and at most once.
+///             runs only between begin() and the end of end(), not while the call is suspended, and
+///             once at most from one of these to the next.
 /// Algorithm   A word of three bits.
 ///               interrupted   somebody has interrupted, and the thread has not taken it yet
 ///               armed         the thread is in, or about to begin, a call that can be unblocked
 ///               calling       the one who set `interrupted` while armed calls the function; the
-///                             thread's end() waits for it
+///                             thread's end() or suspend() waits for it
+///
+/// A call may call the thread's own code back: it is suspended then, and the code may make calls of its
+/// own inside of it.
 template <class Platform>
 class interruption {
 public:
@@ -44,27 +48,47 @@ public:
 
   // By the thread itself -------------------------------------------------------------------------
 
-  /// Before a call that `function` unblocks. Calls it at once if an interrupt stands.
-  void begin(unblock_function function, void* argument) noexcept {
+  /// A call under way that can be unblocked, or none.
+  struct call {
+    unblock_function function = nullptr;
+    void* argument = nullptr;
+  };
+
+  /// Before a call that `function` unblocks. Calls it at once if an interrupt stands. Returns the call,
+  /// suspended, inside of which this one is, for end().
+  [[nodiscard]] call begin(unblock_function function, void* argument) noexcept {
+    const call outer{function_, argument_};
     function_ = function;
     argument_ = argument;
-    // Release: pairs with interrupt(). Acquire: with it too.
-    if ((word_.fetch_or(armed, std::memory_order_acq_rel) & interrupted) != 0) function(argument);
+    arm();
+    return outer;
   }
 
   /// After the call. Takes the interrupt.
-  void end() noexcept {
-    word_.fetch_and(~(armed | interrupted), std::memory_order_acquire);  // as take()
-    while ((word_.load(std::memory_order_acquire) & calling) != 0)
-      Platform::yield();  // interrupt()
+  void end(call outer) noexcept {
+    disarm(armed | interrupted);  // as take()
+    function_ = outer.function;
+    argument_ = outer.argument;
   }
+
+  /// Whether the thread is inside of a call, which may be suspended.
+  [[nodiscard]] bool is_inside() const noexcept { return function_ != nullptr; }
+  /// Inside of a call: it is not to be unblocked until it goes on.
+  void suspend() noexcept { disarm(armed); }
+  void resume() noexcept { arm(); }
 
   /// Outside of a call, before the thread looks at what there is to do. Acquire: pairs with
   /// interrupt().
   void take() noexcept { word_.fetch_and(~interrupted, std::memory_order_acquire); }
 
-  /// In a forked child: whoever was calling is gone.
-  void reset_after_fork() noexcept { word_.store(0, std::memory_order_relaxed); }
+  /// For another thread, or again for the same one. Acquire: as take().
+  void renew() noexcept {
+    function_ = nullptr;
+    word_.exchange(0, std::memory_order_acquire);
+  }
+
+  /// In a forked child: whoever was calling is gone. A call under way goes on.
+  void reset_after_fork() noexcept { word_.fetch_and(armed, std::memory_order_relaxed); }
 
 private:
   enum : std::uint32_t { interrupted = 1, armed = 2, calling = 4 };
@@ -72,6 +96,17 @@ private:
   static constexpr std::uint32_t after_interrupt(std::uint32_t seen) noexcept {
     return seen | interrupted |
            ((seen & (interrupted | armed)) == armed ? std::uint32_t{calling} : 0);
+  }
+
+  void arm() noexcept {
+    // Release: pairs with interrupt(). Acquire: with it too.
+    if ((word_.fetch_or(armed, std::memory_order_acq_rel) & interrupted) != 0) function_(argument_);
+  }
+
+  void disarm(std::uint32_t bits) noexcept {
+    word_.fetch_and(~bits, std::memory_order_acquire);
+    while ((word_.load(std::memory_order_acquire) & calling) != 0)
+      Platform::yield();  // interrupt()
   }
 
   unblock_function function_ = nullptr;

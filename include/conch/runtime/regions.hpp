@@ -6,6 +6,7 @@
 #include <conch/runtime/thread_state.hpp>
 #include <conch/thread_safety.hpp>
 
+#include <mutex>
 #include <type_traits>
 #include <utility>
 
@@ -37,12 +38,13 @@ public:
     auto* const self = owner.own_state();
     if (self == nullptr) owner.violate("run by a thread that is not attached");
     if (owner.is_running()) owner.violate("run by a thread that runs already");
-    owner.come_back(*self);
+    owner.call_back(*self);
   }
   running(const running&) = delete;
   running& operator=(const running&) = delete;
   ~running() {
-    if (runtime_.own_state() != nullptr) runtime_.let_go();  // else it was turned away
+    if (runtime_.own_state() != nullptr)
+      runtime_.return_to_call(runtime_.running_state("let go"));  // else it was turned away
   }
 
 private:
@@ -62,19 +64,20 @@ class [[nodiscard]] released {
 public:
   explicit released(runtime<Lock>& owner) : runtime_(owner), self_(owner.let_go()) {}
   released(runtime<Lock>& owner, unblock_function unblock, void* argument)
-      : runtime_(owner), self_(owner.let_go()), unblockable_(true) {
-    self_.interruption_.begin(unblock, argument);
+      : runtime_(owner), self_(owner.let_go_to_block()), unblockable_(true) {
+    outer_ = self_.interruption_.begin(unblock, argument);
   }
   released(const released&) = delete;
   released& operator=(const released&) = delete;
   ~released() noexcept(false) {
-    if (unblockable_) self_.interruption_.end();
+    if (unblockable_) self_.interruption_.end(outer_);
     runtime_.come_back(self_);
   }
 
 private:
   runtime<Lock>& runtime_;
   thread_state<typename Lock::platform>& self_;
+  typename interruption<typename Lock::platform>::call outer_;
   bool unblockable_ = false;
 };
 
@@ -120,6 +123,7 @@ template <class Lock, interruptible_lock Other>
   if (other.try_lock()) return true;
   auto& self = Other::interrupt_handle();
   using handle = std::remove_reference_t<decltype(self)>;
+  std::unique_lock<Other> taken;  // let go again if the thread is turned away
   for (;;) {
     auto result = acquire_result::interrupted;
     {
@@ -127,8 +131,9 @@ template <class Lock, interruptible_lock Other>
           owner, [](void* thread) noexcept { Other::interrupt(*static_cast<handle*>(thread)); },
           &self);
       result = other.lock_interruptible_until(deadline);
+      if (result == acquire_result::acquired) taken = std::unique_lock(other, std::adopt_lock);
     }
-    if (result != acquire_result::interrupted) return result == acquire_result::acquired;
+    if (result != acquire_result::interrupted) return taken.release() != nullptr;
     owner.checkpoint();
   }
 }

@@ -62,8 +62,8 @@ struct runtime_config {
   finalized_threads when_finalized = finalized_threads::park;
   std::uint32_t recursion_limit = 1000;  ///< of each thread that attaches
 
-  /// Called when the breaker leaves zero, and when a thread begins to run while it is not zero; see
-  /// conch/breaker.hpp. runtime::current() is then the thread to be stopped.
+  /// Called when the breaker leaves zero, and when a thread begins to run or ends a checkpoint while it is
+  /// not zero; see conch/breaker.hpp. runtime::current() is then the thread to be stopped.
   void (*push)(void* context) noexcept = nullptr;
   void* push_context = nullptr;
 
@@ -305,7 +305,7 @@ public:
     wanted_.store(0, std::memory_order_relaxed);
     for (auto& c : calls_) {
       c.queue.clear();
-      c.busy = false;
+      if (c.maker != self) c.maker = nullptr;
     }
     signals_.clear();
     elsewhere_.fetch_and(finalizing | exceptions, std::memory_order_relaxed);
@@ -329,8 +329,12 @@ public:
   /// From now on no thread but the caller runs: one that comes back sleeps for ever or throws, as
   /// configured.
   void finalize() {
-    finalizer_ = running_state("finalize").id_;
+    const auto& self = running_state("finalize");
+    finalizer_ = self.id_;
     elsewhere_.fetch_or(finalizing, std::memory_order_seq_cst);
+    for (auto& c : calls_)
+      if (c.maker != &self) c.maker = nullptr;  // it will not come back to them
+    announce(main_call, reason::call);
   }
   [[nodiscard]] bool is_finalized() const noexcept {
     return (elsewhere_.load(std::memory_order_relaxed) & finalizing) != 0;
@@ -406,20 +410,20 @@ private:
     if (self == nullptr) [[unlikely]]
       self = &attach_first();
     else if (begins)
-      come_back(*self);
+      call_back(*self);
     ++self->nesting_;
     return {*self, begins};
   }
 
   [[gnu::always_inline]] void leave(const entry& made) {
     auto& self = made.self;
-    if (self.runtime_ == nullptr) [[unlikely]]
-      return;  // it was turned away
+    if (was_turned_away(self)) [[unlikely]]
+      return;
     if (&self != current_.load(std::memory_order_relaxed)) [[unlikely]]
       violate("detached while it does not run");
     if (--self.nesting_ == 0) [[unlikely]]
       strike_off(self, unused_);
-    if (made.begins) release();
+    if (made.begins) return_to_call(self);
   }
 
   state& let_go() {
@@ -428,9 +432,42 @@ private:
     return self;
   }
 
+  /// For a call that can be unblocked.
+  state& let_go_to_block() {
+    auto& self = running_state("released");
+    remind(self);
+    release();
+    return self;
+  }
+
+  /// An interrupt that the caller has taken stands again if what it was about is not done. Orders:
+  /// seq_cst, so that of this thread and one that finds out by main_ whom to interrupt at least one sees
+  /// the other.
+  void remind(state& self) noexcept {
+    const auto there = elsewhere_.load(std::memory_order_seq_cst);
+    const bool stops = (breaker_.seen(std::memory_order_seq_cst) & reason::stop) != 0;
+    if (stops || self.exception_ != nullptr ||
+        (is_main(&self) && (there & (main_signal | main_call)) != 0))
+      self.interruption_.interrupt();
+  }
+
   void come_back(state& self) {
     acquire();
     begin_to_run(self);
+  }
+
+  /// From inside of a region in which the thread has let go, and back to it.
+  [[gnu::always_inline]] void call_back(state& self) {
+    if (self.interruption_.is_inside()) [[unlikely]]
+      self.interruption_.suspend();
+    come_back(self);
+  }
+  [[gnu::always_inline]] void return_to_call(state& self) noexcept {
+    if (!self.interruption_.is_inside()) [[likely]]
+      return release();
+    remind(self);
+    release();
+    self.interruption_.resume();
   }
 
   [[gnu::always_inline]] void begin_to_run(state& self) {
@@ -439,7 +476,8 @@ private:
       current_.exchange(&self, std::memory_order_seq_cst);
     else
       current_.store(&self, std::memory_order_relaxed);
-    if (elsewhere_.load(std::memory_order_relaxed) != 0 || breaker_.any()) [[unlikely]]
+    if (elsewhere_.load(std::memory_order_relaxed) != 0 ||
+        breaker_.seen(std::memory_order_seq_cst) != 0) [[unlikely]]
       settle(self);
   }
 
@@ -484,12 +522,12 @@ private:
     self.depth_ = 0;
     self.nesting_ = 0;
     self.recursion_limit_ = config_.recursion_limit;
-    self.interruption_.take();
+    self.interruption_.renew();
     self.next_ = std::exchange(attached_, &self);
     auto& mine = platform::template of_this_thread<own_states>();
     self.also_mine_ = std::exchange(mine.first, &self);
-    // Release: pairs with interrupt_main().
-    if (self.id_ == main_thread_) main_.store(&self, std::memory_order_release);
+    // Pairs with interrupt_main(). seq_cst: see remind().
+    if (self.id_ == main_thread_) main_.store(&self, std::memory_order_seq_cst);
     return self;
   }
 
@@ -519,14 +557,12 @@ private:
       turn_away();
       return;
     }
-    if (breaker_.any()) breaker_.push();
+    push_if_asked();
     std::uint32_t its = 0;
     if (is_main(&self) && (there & main_signal) != 0) its |= reason::signal;
     if (is_main(&self) && (there & main_call) != 0) its |= reason::call;
     if (self.exception_ != nullptr) its |= reason::exception;
-    if (its == 0) return;
-    breaker_.set(its);
-    self.interruption_.interrupt();  // should the thread block before its next checkpoint
+    if (its != 0) breaker_.set(its);
   }
 
   /// The caller's state is gone already if an attachment inside of a released region was turned away.
@@ -549,6 +585,10 @@ private:
   [[gnu::noinline]] bool attend() {
     auto& self = running_state("checkpoint");
     ++self.ticks_;
+    // What comes while something else stands, and what an exception leaves undone, is pushed here.
+    const detail::at_exit push_rest([&] {
+      if (!was_turned_away(self)) push_if_asked();
+    });
     if (is_asked(reason::signal)) run_handlers(self);
     if (is_asked(reason::call)) make_calls(self);
     if (is_asked(reason::stop)) stop_all(self);
@@ -560,6 +600,14 @@ private:
     if (is_asked(reason::exception)) throw_exception(self);
     return switched;
   }
+
+  /// seq_cst: see conch/breaker.hpp.
+  void push_if_asked() noexcept {
+    if (breaker_.is_pushed() && breaker_.seen(std::memory_order_seq_cst) != 0) breaker_.push();
+  }
+
+  /// By the thread itself: then it must not touch the runtime.
+  static bool was_turned_away(const state& self) noexcept { return self.runtime_ == nullptr; }
 
   std::uint32_t take(std::uint32_t reasons) noexcept {
     return (breaker_.seen() & reasons) != 0 ? breaker_.take(reasons) : 0;
@@ -583,8 +631,8 @@ private:
     }
     self.interruption_.take();
     elsewhere_.fetch_and(~std::uint32_t{main_signal}, std::memory_order_seq_cst);
-    const detail::at_exit announce_rest([this] {
-      if (signals_.any()) announce(main_signal, reason::signal);
+    const detail::at_exit announce_rest([&] {
+      if (!was_turned_away(self) && signals_.any()) announce(main_signal, reason::signal);
     });
     while (const int signo = signals_.take()) {
       const auto handler = handlers_[index(signo)];  // it may replace itself
@@ -594,25 +642,32 @@ private:
 
   struct calls {
     pending_calls<platform> queue;
-    bool busy = false;  // a thread makes them, perhaps one that does not run now
+    const state* maker = nullptr;  // the thread that makes them, perhaps one that does not run now
   };
 
   calls& calls_of(run_on where) noexcept { return calls_[static_cast<std::size_t>(where)]; }
 
   void make_calls(state& self) {
-    if (is_main(&self)) {
+    auto& for_any = calls_of(run_on::any_thread);
+    bool failed = is_main(&self);
+    const detail::at_exit announce_rest([&] {
+      if (failed && !was_turned_away(self) && !for_any.queue.empty()) announce(0, reason::call);
+    });
+    if (failed) {
       self.interruption_.take();
       elsewhere_.fetch_and(~std::uint32_t{main_call}, std::memory_order_seq_cst);
-      make_calls(calls_of(run_on::main_thread), main_call);
+      make_calls(self, calls_of(run_on::main_thread), main_call);
+      failed = false;
     }
-    make_calls(calls_of(run_on::any_thread), 0);
+    make_calls(self, for_any, 0);
   }
 
-  void make_calls(calls& these, std::uint32_t mark) {
-    if (these.busy) return;  // whoever is at it sees to the rest
-    these.busy = true;
+  void make_calls(const state& self, calls& these, std::uint32_t mark) {
+    if (these.maker != nullptr) return;  // it sees to the rest
+    these.maker = &self;
     const detail::at_exit announce_rest([&] {
-      these.busy = false;
+      if (was_turned_away(self)) return;
+      these.maker = nullptr;
       if (!these.queue.empty()) announce(mark, reason::call);
     });
     pending_call call;
@@ -651,7 +706,6 @@ private:
   void announce(std::uint32_t mark, std::uint32_t why) noexcept {
     elsewhere_.fetch_or(mark, std::memory_order_seq_cst);
     breaker_.set(why);
-    if (mark != 0) interrupt_main();
   }
 
   // Any thread -----------------------------------------------------------------------------------
@@ -665,9 +719,9 @@ private:
   }
 
   /// A state that is not the main thread's any more is interrupted for nothing: it lives as long as the
-  /// runtime. Acquire: pairs with enrol().
+  /// runtime. Pairs with enrol(); seq_cst: see remind().
   void interrupt_main() noexcept {
-    if (auto* const main = main_.load(std::memory_order_acquire)) main->interruption_.interrupt();
+    if (auto* const main = main_.load(std::memory_order_seq_cst)) main->interruption_.interrupt();
   }
 
   bool is_main(const state* s) const noexcept {
@@ -718,7 +772,6 @@ private:
         link = &s.next_;
       } else {
         *link = s.next_;
-        s.interruption_.reset_after_fork();
         dismiss(s, unused_);
       }
     }

@@ -5,12 +5,14 @@
 
 #include <sys/mman.h>
 
+#include <cxxabi.h>
 #include <boost/context/detail/fcontext.hpp>
 
 #include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <exception>
 #include <map>
@@ -35,6 +37,16 @@ constexpr std::size_t stack_size = std::size_t{128} << 10U;
 
 constexpr std::uint64_t bit(unsigned thread) { return std::uint64_t{1} << thread; }
 
+/// The exceptions that are under way in a thread, as the C++ runtime library keeps them for the thread
+/// that all fibers share: struct __cxa_eh_globals of the Itanium C++ ABI, section 2.2.2.
+struct exceptions_under_way {
+  void* caught = nullptr;
+  unsigned uncaught = 0;
+
+  void save() { std::memcpy(this, abi::__cxa_get_globals(), sizeof *this); }
+  void restore() const { std::memcpy(abi::__cxa_get_globals(), this, sizeof *this); }
+};
+
 struct task {
   context::fcontext_t where = nullptr;
   void* stack = nullptr;
@@ -53,6 +65,7 @@ struct task {
   vector_clock acquired{};  // by relaxed loads: what an acquire fence gets to know
   vector_clock released{};  // at the last release fence
   std::vector<own_object> owned;
+  exceptions_under_way exceptions;
 };
 
 struct trace_row {
@@ -144,6 +157,8 @@ void switch_to(unsigned next) {
   const unsigned before = w.current;
   if (next == before) return;
   w.current = next;
+  w.tasks[before].exceptions.save();
+  w.tasks[next].exceptions.restore();
   const auto from = context::jump_fcontext(w.tasks[next].where, &w.tasks[before].where);
   *static_cast<context::fcontext_t*>(from.data) = from.fctx;
 }
@@ -406,8 +421,11 @@ outcome run(const std::function<void()>& body, const machine& where, scheduler& 
   w.in_run = true;
   add_task(body, "main");
   context::fcontext_t* const hub = &w.hub;
+  exceptions_under_way callers;
+  callers.save();
   context::jump_fcontext(w.tasks[0].where, hub);
-  w.direct = true;  // nobody schedules from here on
+  callers.restore();  // a run that fails leaves its own behind
+  w.direct = true;    // nobody schedules from here on
   release_objects(!w.failure);
   w.in_run = false;
   w.direct = false;
