@@ -120,6 +120,7 @@ public:
   /// threads may come back later, and the memory must then last as they do: give the runtime static
   /// storage.
   ~runtime() CONCH_NO_THREAD_SAFETY_ANALYSIS {
+    if (is_running()) violate("destroyed by a thread that runs");
     for (int signo = 1; signo <= arrived_signals<platform>::most; ++signo)
       if (handlers_[index(signo)]) posix_process::stop_listening(signo, *this);
     if (follows_forks_) posix_process::stop_following(*this);
