@@ -37,12 +37,12 @@ public:
     auto& self = runtime_.running_state("wait");
     waiter here;
     append(here);
-    runtime_.release();
-    self.interruption_.begin(&waiter::unblock, &here.sleeper);
+    runtime_.let_go(self);
+    const auto outer = self.interruption_.begin(&waiter::unblock, &here.sleeper);
     const bool woken = deadline == detail::no_deadline<platform>
                            ? (here.sleeper.park(), true)
                            : here.sleeper.park_until(deadline);
-    self.interruption_.end();
+    self.interruption_.end(outer);
     runtime_.acquire();
     if (!here.notified) remove(here);
     runtime_.begin_to_run(self);

@@ -61,13 +61,14 @@ class [[nodiscard]] released {
 public:
   explicit released(runtime<Lock>& owner) : runtime_(owner), self_(owner.let_go()) {}
   released(runtime<Lock>& owner, unblock_function unblock, void* argument)
-      : runtime_(owner), self_(owner.let_go()), unblockable_(true) {
-    self_.interruption_.begin(unblock, argument);
-  }
+      : runtime_(owner),
+        self_(owner.let_go()),
+        unblockable_(true),
+        outer_(self_.interruption_.begin(unblock, argument)) {}
   released(const released&) = delete;
   released& operator=(const released&) = delete;
   ~released() noexcept(false) {
-    if (unblockable_) self_.interruption_.end();
+    if (unblockable_) self_.interruption_.end(outer_);
     runtime_.come_back(self_);
   }
 
@@ -75,6 +76,7 @@ private:
   runtime<Lock>& runtime_;
   thread_state<typename Lock::platform>& self_;
   bool unblockable_ = false;
+  typename interruption<typename Lock::platform>::call outer_;
 };
 
 /// The scope of released_if_slow(), over a lock that any thread may unlock: the thread keeps the lock,

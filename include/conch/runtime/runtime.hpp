@@ -380,17 +380,33 @@ private:
     auto* const self = own_state();
     if (self == nullptr) return;  // it was turned away
     if (self != current_.load(std::memory_order_relaxed)) violate("detached while it does not run");
-    if (--self->nesting_ == 0)
+    if (--self->nesting_ == 0) {
       strike_off(*self);
-    else if (!began)
-      return;
-    release();
+      release();
+    } else if (began) {
+      let_go(*self);
+    }
   }
 
   state& let_go() {
     auto& self = running_state("released");
-    release();
+    let_go(self);
     return self;
+  }
+
+  void let_go(state& self) noexcept {
+    if (elsewhere_.load(std::memory_order_relaxed) != 0 || breaker_.any()) [[unlikely]]
+      interrupt_if_asked(self);
+    release();
+  }
+
+  /// What stands now and concerns this thread is not to wait for a call that can be unblocked: its
+  /// interrupt may have been taken by a checkpoint that threw, or have come before the thread attached.
+  void interrupt_if_asked(state& self) noexcept {
+    const bool main_is_asked = is_main(&self) && (elsewhere_.load(std::memory_order_relaxed) &
+                                                  (main_signal | main_call)) != 0;
+    if (main_is_asked || self.exception_ != nullptr || (breaker_.seen() & reason::stop) != 0)
+      self.interruption_.interrupt();
   }
 
   void come_back(state& self) {
