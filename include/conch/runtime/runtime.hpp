@@ -137,6 +137,7 @@ public:
   /// threads may come back later, and the memory must then last as they do: give the runtime static
   /// storage. Threads that are turned away by an exception have left their attachments.
   ~runtime() CONCH_NO_THREAD_SAFETY_ANALYSIS {
+    if (is_running()) violate("destroyed by a thread that runs");
     leave_process();
     if (has_threads()) {
       if (!is_finalized()) violate("destroyed while threads are attached");
