@@ -143,7 +143,7 @@ json to_json(const stress_results& results, const std::vector<run_result>& runs)
 }  // namespace
 
 std::string header(const stress_results& results) {
-  return fmt::format("conch-lab stress: {}\n", in_words(results.context));
+  return fmt::format("conch-lab stress, {}: {}\n", results.workload, in_words(results.context));
 }
 
 std::string legend() {
@@ -227,6 +227,7 @@ std::string failure_lines(const run_result& run) {
 
 nlohmann::ordered_json to_json(const stress_results& results) {
   auto context = to_json(results.context);
+  context["workload"] = results.workload;
   context["seconds_per_run"] = std::chrono::duration_cast<seconds>(results.time_per_run).count();
   context["baseline_hog_work_per_second"] = results.baseline_hog_work_per_second;
   return {{"schema", 2},

@@ -21,6 +21,7 @@ class stress_session {
 public:
   explicit stress_session(const stress_options& options) : options_(options) {
     results_.context = look_around();
+    results_.workload = options.workload.name;
     results_.time_per_run = options.time_per_run;
     runs_to_do_ =
         1 + options.locks.size() * (options.hogs.size() + (options.closing_table ? 1 : 0));
@@ -42,9 +43,9 @@ private:
   // All that return bool return false if nothing more is to be measured.
 
   bool measure_baseline() {
-    unit_ = calibrate_work();
+    unit_ = options_.workload.calibrate();
     const auto result =
-        measure_one(without_lock(),
+        measure_one(options_.workload.without_lock,
                     {.hogs = 1, .connections = 0, .time = options_.time_per_run, .unit = unit_});
     if (!result) return false;
     results_.baseline_hog_work_per_second = result->all_hog_work_per_second();

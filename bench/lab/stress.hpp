@@ -6,6 +6,7 @@
 #include "stress_options.hpp"
 
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace conch::lab {
@@ -13,6 +14,7 @@ namespace conch::lab {
 /// What conch-lab stress has measured so far.
 struct stress_results {
   measuring_context context;
+  std::string workload;
   clock::duration time_per_run{0};
   double baseline_hog_work_per_second = 0;  ///< of one hog without a lock, in units
   std::vector<run_result> runs;

@@ -20,6 +20,14 @@ std::string descriptions_of_all_adversaries() {
   return text;
 }
 
+std::string descriptions_of_all_workloads() {
+  std::string text;
+  for (const auto& one : all_workloads())
+    text += fmt::format("{}{} ({}{})", text.empty() ? "" : ", ", one.name, one.what,
+                        text.empty() ? ", by default" : "");
+  return text + (has_lua ? "" : "; lua was not built: there was no Lua 5.4");
+}
+
 }  // namespace
 
 experiment stress_experiment(CLI::App& program) {
@@ -27,6 +35,8 @@ experiment stress_experiment(CLI::App& program) {
       "stress",
       "An echo server beside CPU-bound threads (hogs), all under one lock, for each lock");
   auto typed = std::make_shared<typed_stress_options>();
+  command->add_option("--workload", typed->workload,
+                      "What hogs and server are: " + descriptions_of_all_workloads());
   command->add_option("--locks", typed->locks,
                       "The locks, separated by commas; by default all: " + names_of(all_locks()));
   command->add_option("--hogs", typed->hogs,

@@ -22,6 +22,15 @@ std::vector<unsigned> chosen_hogs(const typed_stress_options& typed, std::size_t
   return hogs;
 }
 
+workload chosen_workload(const typed_stress_options& typed) {
+  const bool lua = typed.workload == lua_workload_name;
+  if (lua && !has_lua)
+    throw usage_error("--workload lua: this conch-lab was built where there was no Lua 5.4");
+  if (lua && (typed.spacing || typed.adversary || typed.no_echo))
+    throw usage_error("--spacing, --adversary and --no-echo are not for --workload lua");
+  return one_named("--workload", "workload", typed.workload, all_workloads());
+}
+
 unsigned chosen_connections(const typed_stress_options& typed) {
   if (!typed.no_echo) return whole_number("--connections", typed.connections, 1, most_connections);
   const typed_stress_options defaults;
@@ -35,8 +44,9 @@ unsigned chosen_connections(const typed_stress_options& typed) {
 
 stress_options checked(const typed_stress_options& typed) {
   stress_options options;
-  options.locks =
-      typed.locks ? those_named("--locks", "lock", *typed.locks, all_locks()) : all_locks();
+  options.workload = chosen_workload(typed);
+  const auto& locks = options.workload.locks;
+  options.locks = typed.locks ? those_named("--locks", "lock", *typed.locks, locks) : locks;
   options.spacings =
       whole_numbers("--spacing", typed.spacing.value_or("1"), ':', 1, widest_spacing);
   options.hogs = chosen_hogs(typed, options.spacings.size());
@@ -45,7 +55,8 @@ stress_options checked(const typed_stress_options& typed) {
   if (typed.adversary)
     options.adversary = one_named("--adversary", "adversary", *typed.adversary, all_adversaries());
   options.burners = whole_number("--burners", typed.burners, 0, most_hogs);
-  options.closing_table = options.connections != 0 && !typed.spacing && !typed.adversary;
+  options.closing_table = options.connections != 0 && !typed.spacing && !typed.adversary &&
+                          options.workload.name != lua_workload_name;
   options.time_per_run = run_time("--seconds", typed.seconds);
   if (typed.cpus) options.cpus = whole_number("--cpus", *typed.cpus, 1, usable_cpus());
   if (typed.json) options.json = *typed.json;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "clock.hpp"
-#include "locks.hpp"
+#include "workloads.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -13,6 +13,7 @@ namespace conch::lab {
 
 /// The options of conch-lab stress as they were typed.
 struct typed_stress_options {
+  std::string workload = all_workloads().front().name;
   std::optional<std::string> locks{};
   std::optional<std::string> hogs{};
   std::optional<std::string> spacing{};
@@ -28,6 +29,7 @@ struct typed_stress_options {
 
 /// What conch-lab stress is to do.
 struct stress_options {
+  lab::workload workload;
   std::vector<lock_entry> locks;
   std::vector<unsigned> hogs;
   std::vector<unsigned> spacings;

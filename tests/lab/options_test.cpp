@@ -52,6 +52,24 @@ TEST_CASE("conch-lab stress refuses what it cannot do") {
   CHECK_THROWS_AS(checked(typed_stress_options{.cpus = too_many}), usage_error);
 }
 
+TEST_CASE("conch-lab stress has a workload of Lua scripts for conch's own locks, if there is Lua") {
+  CHECK(checked(typed_stress_options{}).workload.name == "native");
+  CHECK_THROWS_AS(checked(typed_stress_options{.workload = "nothing"}), usage_error);
+  if (!has_lua) {
+    CHECK_THROWS_AS(checked(typed_stress_options{.workload = "lua"}), usage_error);
+    return;
+  }
+  const auto options = checked(typed_stress_options{.workload = "lua"});
+  CHECK(options.locks.size() == all_locks().size() - 1);
+  CHECK_FALSE(options.closing_table);
+  CHECK_THROWS_AS(checked(typed_stress_options{.workload = "lua", .locks = "std::mutex"}),
+                  usage_error);
+  CHECK_THROWS_AS(checked(typed_stress_options{.workload = "lua", .spacing = "1:2"}), usage_error);
+  CHECK_THROWS_AS(checked(typed_stress_options{.workload = "lua", .adversary = "early"}),
+                  usage_error);
+  CHECK_THROWS_AS(checked(typed_stress_options{.workload = "lua", .no_echo = true}), usage_error);
+}
+
 TEST_CASE("conch-lab limits measures fmq_lock in all trials unless told otherwise") {
   const auto options = checked(typed_limits_options{});
   CHECK(options.lock.name == "fmq_lock");
