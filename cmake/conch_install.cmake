@@ -17,3 +17,11 @@ write_basic_package_version_file(conch-config-version.cmake COMPATIBILITY SameMa
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/conch-config.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/conch-config-version.cmake"
         DESTINATION "${conch_package_dir}")
+
+# Each path in conch.pc is relative to the place of the file, so that the whole tree can be moved.
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY
+           "${CMAKE_INSTALL_FULL_DATADIR}/pkgconfig" OUTPUT_VARIABLE conch_prefix)
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_INCLUDEDIR BASE_DIRECTORY "${CMAKE_INSTALL_PREFIX}"
+           OUTPUT_VARIABLE conch_includedir)
+configure_file("${CMAKE_CURRENT_LIST_DIR}/conch.pc.in" conch.pc @ONLY)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/conch.pc" DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig")
