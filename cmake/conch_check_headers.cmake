@@ -4,7 +4,7 @@
 # be missing from every installation.
 function(conch_check_headers)
   file(GLOB_RECURSE found CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}"
-       "${PROJECT_SOURCE_DIR}/include/*.hpp")
+       "${PROJECT_SOURCE_DIR}/include/*.hpp" "${PROJECT_SOURCE_DIR}/include/*.h")
   set(unlisted ${found})
   list(REMOVE_ITEM unlisted ${ARGN})
   set(missing ${ARGN})
