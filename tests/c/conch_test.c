@@ -44,6 +44,7 @@ static bool done;
 static int count;
 static sem_t gate;  // any thread
 static int an_exception;
+static pthread_mutex_t fork_is_over = PTHREAD_MUTEX_INITIALIZER;
 
 static void create(const conch_config* config) {
   CHECK_OK(conch_create(config, &runtime));
@@ -62,6 +63,10 @@ static void destroy(void) {
 
 static void pass_gate(void) {
   while (sem_wait(&gate) != 0) CHECK(errno == EINTR);
+}
+static void pass_gate_with(void* unused) {
+  (void)unused;
+  pass_gate();
 }
 static void open_gate(void) { CHECK(sem_post(&gate) == 0); }
 
@@ -229,6 +234,41 @@ static void a_thread_that_yields_lets_others_run(void) {
     switched = result == CONCH_SWITCHED;
   }
   CHECK(ready);
+  join(other);
+  conch_detach(&attachment);
+  destroy();
+}
+
+/// Not for a lock whose checkpoints let nobody in.
+static void the_breaker_word_says_when_others_want_to_run(void) {
+  create(NULL);
+  conch_attachment attachment;
+  CHECK_OK(conch_attach(runtime, &attachment));
+  const uint32_t* const word = conch_breaker_word(runtime);
+  const pthread_t other = start(get_ready);
+  while (!ready)
+    if (conch_is_asked(word)) CHECK_NOT_FAILED(conch_checkpoint(runtime, NULL));
+  join(other);
+  conch_detach(&attachment);
+  destroy();
+}
+
+static void* make_a_slow_call(void* unused) {
+  conch_attachment attachment;
+  CHECK_OK(conch_attach(runtime, &attachment));
+  ready = true;
+  CHECK_OK(conch_released_if_slow(runtime, pass_gate_with, NULL));
+  conch_detach(&attachment);
+  return unused;
+}
+
+static void a_thread_that_yields_does_not_wait_for_a_slow_call(void) {
+  create(NULL);
+  conch_attachment attachment;
+  CHECK_OK(conch_attach(runtime, &attachment));
+  const pthread_t other = start(make_a_slow_call);
+  while (!ready) CHECK_NOT_FAILED(conch_yield(runtime));
+  open_gate();
   join(other);
   conch_detach(&attachment);
   destroy();
@@ -502,6 +542,24 @@ static void a_signal_unblocks_the_main_thread(void) {
   destroy();
 }
 
+static void an_interrupt_stands_until_a_checkpoint(void) {
+  create(NULL);
+  int noted = 0;
+  conch_attachment attachment;
+  CHECK_OK(conch_attach(runtime, &attachment));
+  CHECK_OK(conch_on_signal(runtime, SIGUSR1, note_signal, &noted));
+  conch_detach(&attachment);
+  CHECK(raise(SIGUSR1) == 0);
+  CHECK_OK(conch_attach(runtime, &attachment));
+  CHECK_RESULT(conch_wait_until(changed, CONCH_NO_DEADLINE), CONCH_INTERRUPTED);
+  CHECK_RESULT(conch_wait_until(changed, CONCH_NO_DEADLINE), CONCH_INTERRUPTED);
+  CHECK_OK(conch_checkpoint(runtime, NULL));
+  CHECK(noted == SIGUSR1);
+  CHECK_RESULT(conch_wait_until(changed, conch_now()), CONCH_TIMED_OUT);
+  conch_detach(&attachment);
+  destroy();
+}
+
 // Exceptions -------------------------------------------------------------------------------------
 
 static conch_thread_id waiter;
@@ -707,6 +765,118 @@ static void a_child_of_a_thread_that_has_let_go_does_not_run(void) {
   destroy();
 }
 
+static int unblocked;  // of the process
+
+static void note_unblocked(void* unused) {
+  (void)unused;
+  ++unblocked;
+}
+
+static void* block_where_it_can_be_unblocked(void* unused) {
+  conch_attachment attachment;
+  CHECK_OK(conch_attach(runtime, &attachment));
+  ready = true;
+  conch_released region;
+  CHECK_OK(conch_release_unblockable(runtime, &region, note_unblocked, NULL));
+  open_gate();
+  pthread_mutex_lock(&fork_is_over);
+  pthread_mutex_unlock(&fork_is_over);
+  CHECK_OK(conch_acquire(&region));
+  conch_detach(&attachment);
+  return unused;
+}
+
+static void* block_where_it_cannot_be_unblocked(void* unused) {
+  conch_attachment attachment;
+  CHECK_OK(conch_attach(runtime, &attachment));
+  ready = true;
+  waiter = conch_this_thread();
+  conch_released region;
+  CHECK_OK(conch_release(runtime, &region));
+  pass_gate();
+  CHECK_OK(conch_acquire(&region));
+  CHECK_RESULT(conch_checkpoint(runtime, NULL), CONCH_EXCEPTION_RAISED);
+  conch_detach(&attachment);
+  return unused;
+}
+
+static void nobody_in_a_child_unblocks_threads_that_are_gone(void) {
+  create(NULL);
+  CHECK(pthread_mutex_lock(&fork_is_over) == 0);
+  conch_attachment attachment;
+  CHECK_OK(conch_attach(runtime, &attachment));
+  const pthread_t thread = start(block_where_it_can_be_unblocked);
+  run_others_until(&ready);
+  pass_gate();
+  conch_before_fork(runtime);
+  const pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    conch_after_fork_in_child(runtime);
+    ready = false;
+    const pthread_t other = start_in_child(block_where_it_cannot_be_unblocked);
+    run_others_until(&ready);
+    CHECK_OK(conch_raise_in(runtime, waiter, NULL));
+    CHECK(unblocked == 0);
+    open_gate();
+    join(other);
+    _Exit(0);
+  }
+  conch_after_fork_in_parent(runtime);
+  CHECK(exits_well(child));
+  CHECK(pthread_mutex_unlock(&fork_is_over) == 0);
+  join(thread);
+  conch_detach(&attachment);
+  destroy();
+}
+
+/// Called in a signal handler: stays there until the gate opens.
+static void stay_in_the_handler(void* inside) {
+  CHECK(sem_post(inside) == 0);
+  pass_gate();
+}
+
+static void* fork_beside_a_handler(void* inside) {
+  while (sem_wait(inside) != 0) CHECK(errno == EINTR);
+  conch_attachment attachment;
+  CHECK_OK(conch_attach(runtime, &attachment));
+  conch_before_fork(runtime);
+  const pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    conch_after_fork_in_child(runtime);
+    CHECK_OK(conch_on_signal(runtime, SIGUSR1, NULL, NULL));
+    _Exit(0);
+  }
+  conch_after_fork_in_parent(runtime);
+  CHECK(exits_well(child));
+  conch_detach(&attachment);
+  open_gate();
+  return NULL;
+}
+
+static void nobody_in_a_child_waits_for_signal_handlers_that_are_gone(void) {
+  create(NULL);
+  int noted = 0;
+  sem_t inside;
+  pthread_t thread;
+  CHECK(sem_init(&inside, 0, 0) == 0);
+  conch_attachment attachment;
+  CHECK_OK(conch_attach(runtime, &attachment));
+  CHECK_OK(conch_on_signal(runtime, SIGUSR1, note_signal, &noted));
+  CHECK(pthread_create(&thread, NULL, fork_beside_a_handler, &inside) == 0);
+  conch_released region;
+  CHECK_OK(conch_release_unblockable(runtime, &region, stay_in_the_handler, &inside));
+  CHECK(raise(SIGUSR1) == 0);
+  CHECK(pthread_join(thread, NULL) == 0);
+  CHECK_OK(conch_acquire(&region));
+  CHECK_OK(conch_checkpoint(runtime, NULL));
+  CHECK(noted == SIGUSR1);
+  conch_detach(&attachment);
+  CHECK(sem_destroy(&inside) == 0);
+  destroy();
+}
+
 // The end ----------------------------------------------------------------------------------------
 
 static void* come_back_too_late(void* unused) {
@@ -784,8 +954,8 @@ static void* sleep_for_ever(void* unused) {
   ready = true;
   CHECK_OK(conch_release(runtime, &region));
   pass_gate();
-  CHECK_NOT_FAILED(conch_acquire(&region));
-  CHECK(!"the thread came back");
+  const conch_result came_back = conch_acquire(&region);
+  CHECK(came_back > CONCH_INTERRUPTED);  // which no result is
   return unused;
 }
 
@@ -861,15 +1031,18 @@ static void every_result_has_words_of_its_own(void) {
 #define TEST(function) \
   { function, #function }
 
-static const struct {
+typedef struct test {
   void (*function)(void);
   const char* name;
-} tests[] = {
+} test;
+
+static const test tests[] = {
     TEST(attachments_nest),
     TEST(one_thread_runs_at_a_time),
     TEST(a_released_region_lets_others_run_and_keeps_errno),
     TEST(a_slow_call_lets_others_run),
     TEST(a_thread_that_yields_lets_others_run),
+    TEST(a_thread_that_yields_does_not_wait_for_a_slow_call),
     TEST(a_thread_state_counts_calls_up_to_its_limit),
     TEST(a_pending_call_that_fails_ends_the_pass),
     TEST(a_full_queue_of_pending_calls_says_so),
@@ -878,6 +1051,7 @@ static const struct {
     TEST(the_host_is_pushed_when_the_breaker_leaves_zero),
     TEST(the_handler_of_a_signal_runs_at_a_checkpoint),
     TEST(a_signal_unblocks_the_main_thread),
+    TEST(an_interrupt_stands_until_a_checkpoint),
     TEST(an_exception_reaches_a_thread_that_waits),
     TEST(terminate_reaches_all_other_threads),
     TEST(a_stop_request_reaches_all_threads),
@@ -885,6 +1059,8 @@ static const struct {
     TEST(a_child_forked_by_hand_has_the_calling_thread_alone),
     TEST(a_runtime_that_follows_forks_needs_no_hand),
     TEST(a_child_of_a_thread_that_has_let_go_does_not_run),
+    TEST(nobody_in_a_child_unblocks_threads_that_are_gone),
+    TEST(nobody_in_a_child_waits_for_signal_handlers_that_are_gone),
     TEST(a_finalized_runtime_turns_others_away),
     TEST(threads_may_come_back_to_a_runtime_that_was_destroyed),
     TEST(a_thread_that_comes_back_too_late_sleeps),
@@ -893,12 +1069,17 @@ static const struct {
     TEST(every_result_has_words_of_its_own),
 };
 
-int main(void) {
+static const test test_of_checkpoints = TEST(the_breaker_word_says_when_others_want_to_run);
+
+static void run(const test* t) {
+  for (const char* c = t->name; *c != '\0'; ++c) putchar(*c == '_' ? ' ' : *c);
+  t->function();
+  puts(": so");
+}
+
+int main(int argc, char** argv) {
   setbuf(stdout, NULL);
-  for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) {
-    for (const char* c = tests[i].name; *c != '\0'; ++c) putchar(*c == '_' ? ' ' : *c);
-    tests[i].function();
-    puts(": so");
-  }
+  for (size_t i = 0; i < sizeof tests / sizeof tests[0]; ++i) run(&tests[i]);
+  if (argc > 1 && strcmp(argv[1], "--checkpoints-switch") == 0) run(&test_of_checkpoints);
   return 0;
 }

@@ -2,14 +2,12 @@
 #pragma once
 
 #include <conch/c/conch.h>
-#include <conch/contract.hpp>
 #include <conch/observer.hpp>
 #include <conch/runtime/condition.hpp>
 #include <conch/runtime/runtime.hpp>
 #include <conch/stats.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -22,6 +20,7 @@
 #include <string>
 #include <system_error>
 #include <type_traits>
+#include <utility>
 
 // The functions of conch/c/conch.h, over one lock for the whole program. One file of it in C++ names
 // the lock (its header included before), and includes this one:
@@ -92,7 +91,8 @@ inline std::exception_ptr exception_of(void* exception) noexcept {
 // A scope of C++ that lives in memory of C's, where a C function begins it and another one ends it.
 template <class Scope, class Memory, class... Arguments>
 void begin(Memory* memory, Arguments&&... arguments) {
-  static_assert(sizeof(Scope) <= sizeof(Memory) && alignof(Scope) <= alignof(Memory));
+  static_assert(sizeof(Scope) <= sizeof(Memory));
+  static_assert(alignof(Scope) <= alignof(Memory));
   ::new (static_cast<void*>(memory)) Scope(std::forward<Arguments>(arguments)...);
 }
 template <class Scope, class Memory>
@@ -153,6 +153,8 @@ private:
 struct conch_condition {
   conch::c::kit& kit;
   conch::c::condition_of_kit native;
+
+  explicit conch_condition(conch::c::kit& owner) : kit(owner), native(owner) {}
 };
 
 namespace conch::c {
@@ -202,7 +204,8 @@ const char* conch_message(conch_result result) noexcept {
 
 conch_result conch_create(const conch_config* config, conch_runtime** runtime) noexcept {
   return result_of([=] {
-    *runtime = new conch_runtime(config != nullptr ? *config : conch_config{});
+    *runtime =
+        std::make_unique<conch_runtime>(config != nullptr ? *config : conch_config{}).release();
     return CONCH_OK;
   });
 }
@@ -382,7 +385,7 @@ conch_time conch_now() noexcept {
 
 conch_result conch_condition_create(conch_runtime* runtime, conch_condition** condition) noexcept {
   return result_of([=] {
-    *condition = new conch_condition{runtime->kit, condition_of_kit(runtime->kit)};
+    *condition = std::make_unique<conch_condition>(runtime->kit).release();
     return CONCH_OK;
   });
 }
