@@ -68,13 +68,18 @@ struct CONCH_SHARED posix_process {
     function arrived_;
   };
 
-  /// From now on, the signal calls listener.arrived() in its handler, on whichever thread it comes to;
-  /// a blocking call that it ends fails with EINTR. Throws std::invalid_argument for a number that is
-  /// none, and std::system_error if the signal cannot be caught or another listener has it.
-  static void listen(int signo, signal_listener& listener) {
+  /// Throws std::invalid_argument for a number that is no signal's.
+  static void check_signal(int signo) {
     if (signo < 1 || signo > most_signals)
       throw std::invalid_argument("signal number " + std::to_string(signo) + "; it must be 1 to " +
                                   std::to_string(most_signals));
+  }
+
+  /// From now on, the signal calls listener.arrived() in its handler, on whichever thread it comes to;
+  /// a blocking call that it ends fails with EINTR. Throws as check_signal(), and std::system_error if
+  /// the signal cannot be caught or another listener has it.
+  static void listen(int signo, signal_listener& listener) {
+    check_signal(signo);
     auto& mine = of(signo);
     signal_listener* nobody = nullptr;
     if (!mine.listener.compare_exchange_strong(nobody, &listener)) {
@@ -93,7 +98,7 @@ struct CONCH_SHARED posix_process {
                             "signal " + std::to_string(signo) + " cannot be caught");
   }
 
-  /// Gives the signal back to whoever had it before. On return no handler calls the listener any more.
+  /// Gives the signal, the number of one, back to whoever had it before. On return no handler calls the listener any more.
   static void stop_listening(int signo, signal_listener& listener) noexcept {
     auto& mine = of(signo);
     if (mine.listener.load() != &listener) return;

@@ -204,9 +204,10 @@ public:
   /// gives the signal back. Throws as posix_process::listen().
   void on_signal(int signo, signal_handler handler) {
     check_runs("on_signal");
+    posix_process::check_signal(signo);
     if (!handler) {
       posix_process::stop_listening(signo, *this);
-      if (signo >= 1 && signo <= arrived_signals<platform>::most) handlers_[index(signo)] = {};
+      handlers_[index(signo)] = {};
       return;
     }
     posix_process::listen(signo,
