@@ -86,9 +86,8 @@ public:
     for (auto& thread : threads_) thread.join();
   }
 
-  [[nodiscard]] std::size_t count() const { return threads_.size(); }
+  /// How often they have come to a checkpoint, all together.
   [[nodiscard]] std::uint64_t checkpoints() const { return checkpoints_; }
-  [[nodiscard]] std::thread& operator[](std::size_t i) { return threads_[i]; }
 
 private:
   void run() {
