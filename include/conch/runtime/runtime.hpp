@@ -173,10 +173,10 @@ public:
     return count;
   }
   /// Any thread that does not run: whether a thread is attached. Blocks until no other thread runs.
-  [[nodiscard]] bool has_threads() CONCH_NO_THREAD_SAFETY_ANALYSIS {
-    lock().lock();
+  [[nodiscard]] bool has_threads() {
+    acquire();  // also from one inside of a slow call
     const bool some = attached_ != nullptr;
-    lock().unlock();
+    release();
     return some;
   }
   [[nodiscard]] bool is_main_thread() const noexcept { return is_main(own_state()); }
