@@ -107,6 +107,10 @@ struct CONCH_SHARED posix_process {
     while (table().inside.load() != 0) posix_platform::yield();
   }
 
+  /// In a forked child: handlers that ran on other threads at the fork do not return any more.
+  /// Precondition: the caller is not in one.
+  static void forget_handlers_of_others() noexcept { table().inside.store(0); }
+
   // Forks ----------------------------------------------------------------------------------------
 
   /// Somebody who is told of each fork() of the process, on the thread that forks.

@@ -275,6 +275,7 @@ public:
   void after_fork_in_child() noexcept override {
     auto* const self = own_state();
     forget_others(self);
+    posix_process::forget_handlers_of_others();
     main_thread_ = platform::this_thread();
     main_native_ = posix_process::native_thread::self();
     main_.store(self, std::memory_order_relaxed);
