@@ -47,6 +47,9 @@ scenarios chosen(const options& given) {
 #if !defined(CONCH_SIM_ONLY) || CONCH_SIM_ONLY == 5
   add_fmq_law_scenarios(all);
 #endif
+#if !defined(CONCH_SIM_ONLY) || CONCH_SIM_ONLY == 6
+  add_runtime_scenarios(all);
+#endif
   std::erase_if(all, [&](const scenario& s) { return s.name.find(given.only) == s.name.npos; });
   return all;
 }

@@ -22,6 +22,7 @@ void add_tick_gil_scenarios(scenarios& all);
 void add_timed_gil_scenarios(scenarios& all);
 void add_fmq_scenarios(scenarios& all);      ///< small programs, every schedule
 void add_fmq_law_scenarios(scenarios& all);  ///< the laws, over random configurations
+void add_runtime_scenarios(scenarios& all);  ///< the runtime kit, over each lock
 
 /// What a lock guards in a scenario.
 class section {
