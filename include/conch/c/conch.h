@@ -96,7 +96,7 @@ conch_result conch_destroy(conch_runtime* runtime) CONCH_NOEXCEPT;
 
 /// A thread's registration, in the caller's memory, where it must stay.
 typedef struct conch_attachment {
-  void* opaque[2];
+  void* opaque[3];
 } conch_attachment;
 
 /// Any thread: from here to conch_detach() it is attached, and runs except where it lets go. One inside
@@ -117,7 +117,7 @@ typedef void (*conch_unblock_function)(void* argument) CONCH_NOEXCEPT;
 
 /// Where a thread has let go, in the caller's memory, where it must stay.
 typedef struct conch_released {
-  void* opaque[3];
+  void* opaque[5];
 } conch_released;
 
 /// Lets go, whatever the nesting: from here to conch_acquire() the thread may block, and others run. A

@@ -318,7 +318,7 @@ conch_result conch_on_signal(conch_runtime* runtime, int signo,
       native = [handler, context](int arrived) {
         if (handler(context, arrived) != 0) throw failure{CONCH_HANDLER_FAILED};
       };
-    runtime->kit.on_signal(signo, std::move(native));
+    runtime->kit.on_signal(signo, native);
     return CONCH_OK;
   });
 }

@@ -4,7 +4,7 @@
 #include <conch/platform/posix.hpp>
 
 #include <pthread.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(*deprecated-headers): sigaction() is of POSIX
 #include <unistd.h>
 
 #include <array>
@@ -114,22 +114,18 @@ struct CONCH_SHARED posix_process {
 
   // Forks ----------------------------------------------------------------------------------------
 
-  /// Somebody who is told of each fork() of the process, on the thread that forks.
+  enum class fork_moment { before, after_in_parent, after_in_child };
+
+  /// Somebody who is told of each fork() of the process, on the thread that forks. Without virtual
+  /// functions, so that an object with static storage can be told when it has been destroyed.
   class fork_follower {
   public:
-    fork_follower(const fork_follower&) = delete;
-    fork_follower& operator=(const fork_follower&) = delete;
-
-    virtual void before_fork() = 0;
-    virtual void after_fork_in_parent() noexcept = 0;
-    virtual void after_fork_in_child() noexcept = 0;
-
-  protected:
-    fork_follower() = default;
-    ~fork_follower() = default;
+    using function = void (*)(fork_follower& self, fork_moment when);
+    explicit fork_follower(function tell) noexcept : tell_(tell) {}
 
   private:
     friend struct posix_process;
+    function tell_;
     fork_follower* next_ = nullptr;
   };
 
@@ -140,17 +136,19 @@ struct CONCH_SHARED posix_process {
         [] {
           // The guard last: a follower may wait for a thread that is about to fork too.
           auto& list = followers();
-          for (auto* f = list.first; f != nullptr; f = f->next_) f->before_fork();
+          for (auto* f = list.first; f != nullptr; f = f->next_) f->tell_(*f, fork_moment::before);
           list.guard.lock();
         },
         [] {
           auto& list = followers();
-          for (auto* f = list.first; f != nullptr; f = f->next_) f->after_fork_in_parent();
+          for (auto* f = list.first; f != nullptr; f = f->next_)
+            f->tell_(*f, fork_moment::after_in_parent);
           list.guard.unlock();
         },
         [] {
           auto& list = followers();
-          for (auto* f = list.first; f != nullptr; f = f->next_) f->after_fork_in_child();
+          for (auto* f = list.first; f != nullptr; f = f->next_)
+            f->tell_(*f, fork_moment::after_in_child);
           list.guard.unlock();
         });
     if (registered != 0) throw std::system_error(registered, std::generic_category(), "atfork");

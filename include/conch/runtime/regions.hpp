@@ -69,7 +69,7 @@ public:
   }
   released(const released&) = delete;
   released& operator=(const released&) = delete;
-  ~released() noexcept(false) {
+  ~released() noexcept(false) {  // NOLINT(bugprone-exception-escape): it says so
     if (unblockable_) self_.interruption_.end(outer_);
     runtime_.come_back(self_);
   }
@@ -92,6 +92,7 @@ public:
   }
   slow_region(const slow_region&) = delete;
   slow_region& operator=(const slow_region&) = delete;
+  // NOLINTNEXTLINE(bugprone-exception-escape): it says so
   ~slow_region() noexcept(false) { runtime_.end_slow_call(self_); }
 
 private:

@@ -124,7 +124,8 @@ public:
   /// The lock is made of `lock_arguments`. The caller is the main thread; it does not run yet.
   template <class... Arguments>
   explicit runtime(const runtime_config& config = {}, Arguments&&... lock_arguments)
-      : signal_listener(&runtime::arrive),
+      : fork_follower(&runtime::forks),
+        signal_listener(&runtime::arrive),
         config_(config),
         breaker_(config.push, config.push_context),
         lock_slot_(std::forward<Arguments>(lock_arguments)...) {
@@ -225,7 +226,7 @@ public:
   /// From now on, the signal has the handler run on the main thread at its next checkpoint; a main
   /// thread that blocks in a system call gets EINTR, and one that can be unblocked is. An empty handler
   /// gives the signal back. Throws as posix_process::listen().
-  void on_signal(int signo, signal_handler handler) {
+  void on_signal(int signo, const signal_handler& handler) {
     check_runs("on_signal");
     posix_process::check_signal(signo);
     if (!handler) {
@@ -233,9 +234,8 @@ public:
       handlers_[index(signo)] = {};
       return;
     }
-    posix_process::listen(signo,
-                          *this);  // before the handler: an arrival in between finds the old one
-    handlers_[index(signo)] = std::move(handler);
+    posix_process::listen(signo, *this);  // first: an arrival in between finds the old handler
+    handlers_[index(signo)] = handler;
   }
 
   /// Async-signal-safe: as if the signal had come to the main thread, which is the only one to call it
@@ -250,11 +250,11 @@ public:
 
   /// Raises an exception in an attached thread at its next checkpoint, and wakes it if it can be
   /// unblocked. One that was not thrown yet is replaced. False if there is no such thread. O(threads).
-  bool raise_in(thread_id thread, std::exception_ptr exception) {
+  bool raise_in(thread_id thread, const std::exception_ptr& exception) {
     check_runs("raise_in");
     for (auto* s = attached_; s != nullptr; s = s->next_) {
       if (s->id_ != thread) continue;
-      raise(*s, std::move(exception));
+      raise(*s, exception);
       return true;
     }
     return false;
@@ -284,18 +284,18 @@ public:
   }
 
   /// Any thread. To be called right before fork(): takes the lock if the caller does not run.
-  void before_fork() override {
+  void before_fork() {
     const bool runs = is_running();
     if (!runs) acquire();
     borrowed_for_fork_ = !runs;
   }
   /// Right after fork() in the parent, and if it failed.
-  void after_fork_in_parent() noexcept override {
+  void after_fork_in_parent() noexcept {
     if (borrowed_for_fork_) release();
   }
   /// Right after fork() in the child. The caller runs if it did before, and is the main thread; all
   /// other threads, pending calls and signals are gone.
-  void after_fork_in_child() noexcept override {
+  void after_fork_in_child() noexcept {
     auto* const self = own_state();
     posix_process::reset_after_fork();
     forget_others(self);
@@ -695,9 +695,9 @@ private:
     return std::exchange(s.exception_, nullptr);
   }
 
-  void raise(state& target, std::exception_ptr exception) {
+  void raise(state& target, const std::exception_ptr& exception) {
     static_cast<void>(take_exception(target));
-    target.exception_ = std::move(exception);
+    target.exception_ = exception;
     ++exceptions_pending_;
     elsewhere_.fetch_or(exceptions, std::memory_order_relaxed);  // under the lock
     if (&target == own_state()) breaker_.set(reason::exception);
@@ -710,6 +710,18 @@ private:
   }
 
   // Any thread -----------------------------------------------------------------------------------
+
+  static void forks(posix_process::fork_follower& follower, posix_process::fork_moment when) {
+    auto& self = static_cast<runtime&>(follower);
+    switch (when) {
+      case posix_process::fork_moment::before:
+        return self.before_fork();
+      case posix_process::fork_moment::after_in_parent:
+        return self.after_fork_in_parent();
+      case posix_process::fork_moment::after_in_child:
+        return self.after_fork_in_child();
+    }
+  }
 
   static void arrive(posix_process::signal_listener& listener, int signo) noexcept {
     auto& self = static_cast<runtime&>(listener);
@@ -800,7 +812,7 @@ private:
   union lock_slot {
     template <class... Arguments>
     explicit lock_slot(Arguments&&... arguments) : lock(std::forward<Arguments>(arguments)...) {}
-    ~lock_slot() {}
+    ~lock_slot() {}  // NOLINT(*use-equals-default): that would be deleted
     Lock lock;
   };
 
