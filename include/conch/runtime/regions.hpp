@@ -41,7 +41,7 @@ public:
   running(const running&) = delete;
   running& operator=(const running&) = delete;
   ~running() {
-    if (runtime_.own_state() != nullptr) runtime_.let_go();  // else it was turned away
+    if (!runtime_.was_turned_away()) runtime_.let_go();
   }
 
 private:
@@ -68,6 +68,10 @@ public:
   released(const released&) = delete;
   released& operator=(const released&) = delete;
   ~released() noexcept(false) {
+    if (runtime_.was_turned_away()) {
+      runtime_.turn_away_again();
+      return;
+    }
     if (unblockable_) self_.interruption_.end(outer_);
     runtime_.come_back(self_);
   }
@@ -90,7 +94,13 @@ public:
   }
   slow_region(const slow_region&) = delete;
   slow_region& operator=(const slow_region&) = delete;
-  ~slow_region() noexcept(false) { runtime_.end_slow_call(self_); }
+  ~slow_region() noexcept(false) {
+    if (runtime_.was_turned_away()) {
+      runtime_.turn_away_again();
+      return;
+    }
+    runtime_.end_slow_call(self_);
+  }
 
 private:
   runtime<Lock>& runtime_;
@@ -112,8 +122,8 @@ decltype(auto) released_if_slow(runtime<Lock>& owner, Function&& call) {
 }
 
 /// Takes another lock than the runtime's, with the thread let go meanwhile. What comes up for the thread
-/// is done while it waits: checkpoint() is called each time that it is interrupted, and may throw. False
-/// if the deadline came. Precondition: the thread runs.
+/// is done while it waits: checkpoint() is called each time that it is interrupted, and may throw; then
+/// the lock is not taken. False if the deadline came. Precondition: the thread runs.
 template <class Lock, interruptible_lock Other>
 bool acquire_until(runtime<Lock>& owner, Other& other,
                    typename Other::platform::time_point deadline) {
@@ -122,11 +132,14 @@ bool acquire_until(runtime<Lock>& owner, Other& other,
   using handle = std::remove_reference_t<decltype(self)>;
   for (;;) {
     auto result = acquire_result::interrupted;
-    {
+    try {
       const released<Lock> waiting(
           owner, [](void* thread) noexcept { Other::interrupt(*static_cast<handle*>(thread)); },
           &self);
       result = other.lock_interruptible_until(deadline);
+    } catch (...) {  // the thread was turned away
+      if (result == acquire_result::acquired) other.unlock();
+      throw;
     }
     if (result != acquire_result::interrupted) return result == acquire_result::acquired;
     owner.checkpoint();

@@ -118,7 +118,7 @@ public:
 
   /// Precondition: no thread is attached, or the runtime was finalised and none runs. In the latter case
   /// threads may come back later, and the memory must then last as they do: give the runtime static
-  /// storage.
+  /// storage. Threads in which runtime_finalized was thrown have left their scopes.
   ~runtime() CONCH_NO_THREAD_SAFETY_ANALYSIS {
     if (is_running()) violate("destroyed by a thread that runs");
     for (int signo = 1; signo <= arrived_signals<platform>::most; ++signo)
@@ -132,7 +132,8 @@ public:
       return;
     }
     std::destroy_at(&lock());
-    while (unused_ != nullptr) delete std::exchange(unused_, unused_->next_);
+    for (auto** list : {&unused_, &abandoned_})
+      while (*list != nullptr) delete std::exchange(*list, (*list)->next_);
   }
 
   // Threads --------------------------------------------------------------------------------------
@@ -283,7 +284,7 @@ public:
     wanted_.store(0, std::memory_order_relaxed);
     for (auto& c : calls_) {
       c.queue.clear();
-      c.busy = false;
+      if (c.maker != self) c.maker = nullptr;
     }
     signals_.clear();
     elsewhere_.fetch_and(finalizing | exceptions, std::memory_order_relaxed);
@@ -383,7 +384,7 @@ private:
     if (self == nullptr) return;  // it was turned away
     if (self != current_.load(std::memory_order_relaxed)) violate("detached while it does not run");
     if (--self->nesting_ == 0) {
-      strike_off(*self);
+      strike_off(*self, unused_);
       release();
     } else if (began) {
       let_go(*self);
@@ -467,7 +468,8 @@ private:
     return self;
   }
 
-  void strike_off(state& self) noexcept {
+  /// Its memory goes to that list: interrupt_main() may be about to use it.
+  void strike_off(state& self, state*& list) noexcept {
     if (is_main(&self)) main_.store(nullptr, std::memory_order_relaxed);
     auto** link = &attached_;
     while (*link != &self) link = &(*link)->next_;
@@ -475,14 +477,13 @@ private:
     auto** mine = &platform::template of_this_thread<own_states>().first;
     while (*mine != &self) mine = &(*mine)->also_mine_;
     *mine = self.also_mine_;
-    dismiss(self);
+    dismiss(self, list);
   }
 
-  /// Its memory stays: interrupt_main() may be about to use it.
-  void dismiss(state& s) noexcept {
+  void dismiss(state& s, state*& list) noexcept {
     s.runtime_ = nullptr;
     static_cast<void>(take_exception(s));
-    s.next_ = std::exchange(unused_, &s);
+    s.next_ = std::exchange(list, &s);
   }
 
   /// What concerns this thread is set in the breaker; one that has no business here any more is turned
@@ -501,12 +502,23 @@ private:
   void turn_away(state& self) CONCH_NO_THREAD_SAFETY_ANALYSIS {
     const bool throws =
         config_.when_finalized == finalized_threads::throw_error && std::uncaught_exceptions() == 0;
-    strike_off(self);
+    self.interruption_.end({});
+    for (auto& c : calls_)
+      if (c.maker == &self) stop_making(c);
+    strike_off(self, throws ? abandoned_ : unused_);  // one that unwinds still uses its depth
     release();
     // The runtime may be gone from here on.
     if (throws) throw runtime_finalized();
     typename platform::parker for_ever;
     for (;;) for_ever.park();
+  }
+
+  /// Whether the caller, which was attached, is so no more. From then on it must not touch the runtime.
+  bool was_turned_away() const noexcept { return own_state() == nullptr; }
+
+  /// At the end of a region inside which the thread was turned away, in a call back.
+  static void turn_away_again() {
+    if (std::uncaught_exceptions() == 0) throw runtime_finalized();
   }
 
   // At a checkpoint ------------------------------------------------------------------------------
@@ -549,7 +561,7 @@ private:
     self.interruption_.take();
     elsewhere_.fetch_and(~std::uint32_t{main_signal}, std::memory_order_seq_cst);
     const at_exit announce_rest([this] {
-      if (signals_.any()) announce(main_signal, reason::signal);
+      if (!was_turned_away() && signals_.any()) announce(main_signal, reason::signal);
     });
     while (const int signo = signals_.take()) {
       const auto handler = handlers_[index(signo)];  // it may replace itself
@@ -559,7 +571,7 @@ private:
 
   struct calls {
     pending_calls<platform> queue;
-    bool busy = false;  // a thread makes them, perhaps one that does not run now
+    const state* maker = nullptr;  // who makes them, perhaps without running now
   };
 
   calls& calls_of(run_on where) noexcept { return calls_[static_cast<std::size_t>(where)]; }
@@ -568,21 +580,27 @@ private:
     if (is_main(&self)) {
       self.interruption_.take();
       elsewhere_.fetch_and(~std::uint32_t{main_call}, std::memory_order_seq_cst);
-      make_calls(calls_of(run_on::main_thread), main_call);
+      make_calls(self, calls_of(run_on::main_thread));
     }
-    make_calls(calls_of(run_on::any_thread), 0);
+    make_calls(self, calls_of(run_on::any_thread));
   }
 
-  void make_calls(calls& these, std::uint32_t mark) {
-    if (these.busy) return;  // whoever is at it sees to the rest
-    these.busy = true;
-    const at_exit announce_rest([&] {
-      these.busy = false;
-      if (!these.queue.empty()) announce(mark, reason::call);
+  void make_calls(const state& self, calls& these) {
+    if (these.maker != nullptr) return;  // who sees to the rest
+    these.maker = &self;
+    const at_exit stop([&] {
+      if (!was_turned_away()) stop_making(these);
     });
     pending_call call;
     for (std::size_t n = 0; n < these.queue.capacity && these.queue.pop(call); ++n)
       call.function(call.argument);
+  }
+
+  void stop_making(calls& these) noexcept {
+    these.maker = nullptr;
+    if (these.queue.empty()) return;
+    const bool for_main = &these == &calls_of(run_on::main_thread);
+    announce(for_main ? std::uint32_t{main_call} : 0, reason::call);
   }
 
   void stop_all(state& self) {
@@ -694,7 +712,7 @@ private:
         link = &s.next_;
       } else {
         *link = s.next_;
-        dismiss(s);
+        dismiss(s, unused_);
       }
     }
   }
@@ -736,6 +754,7 @@ private:
   // Guarded by the lock.
   state* attached_ = nullptr;
   state* unused_ = nullptr;
+  state* abandoned_ = nullptr;  // by threads that were turned away, and have not unwound yet
   std::array<signal_handler, arrived_signals<platform>::most> handlers_;
   thread_id main_thread_ = platform::this_thread();
   posix_process::native_thread main_native_ = posix_process::native_thread::self();
