@@ -316,30 +316,43 @@ TEMPLATE_LIST_TEST_CASE(
   CHECK(throws() == 4);
 }
 
-TEMPLATE_LIST_TEST_CASE(
-    "a call may fork inside a checkpoint, and the child makes none inside of it", "[fork]",
-    all_locks) {
+TEMPLATE_LIST_TEST_CASE("a call may fork inside a checkpoint, and the child makes calls after that",
+                        "[fork]", all_locks) {
   const auto how = GENERATE(hears::by_hand, hears::as_follower);
   universe<TestType> u(how);
   struct forking {
     universe<TestType>* all;
     ::pid_t child;
+    int made_inside;
   };
-  forking f{&u, 0};
+  forking f{&u, -1, 0};
+  const auto fork_in_call = [](void* argument) {
+    auto& mine = *static_cast<forking*>(argument);
+    auto& rt = mine.all->rt;
+    if (mine.all->how == hears::by_hand) rt.before_fork();
+    mine.child = ::fork();
+    if (mine.child != 0) {
+      if (mine.all->how == hears::by_hand) rt.after_fork_in_parent();
+      return;
+    }
+    conch::testing::detail::prepare_child(STDERR_FILENO);
+    if (mine.all->how == hears::by_hand) rt.after_fork_in_child();
+    (void)rt.add_pending_call(mine.all->call());
+    rt.checkpoint();  // inside the call, as before the fork
+    mine.made_inside = mine.all->calls_made;
+  };
   const auto self = u.rt.attach();
-  CHECK(u.rt.add_pending_call({[](void* argument) {
-                                 auto& mine = *static_cast<forking*>(argument);
-                                 mine.child = mine.all->fork([&] {
-                                   bool made = false;
-                                   const bool added = mine.all->rt.add_pending_call(
-                                       {[](void* m) { *static_cast<bool*>(m) = true; }, &made});
-                                   mine.all->rt.checkpoint();
-                                   return added && !made ? all_well : calls_left;
-                                 });
-                               },
-                               &f}));
+  CHECK(u.rt.add_pending_call({fork_in_call, &f}));
+  CHECK(u.rt.add_pending_call(u.call()));
   u.rt.checkpoint();
+  if (f.child == 0) {  // its own call, not the one that stood at the fork
+    u.rt.checkpoint();
+    if (f.made_inside != 0) ::_exit(calls_left);
+    if (u.calls_made != 1) ::_exit(calls_not_made);
+    ::_exit(use_in_child(u, true, false));
+  }
   CHECK(outcome_of(f.child) == all_well);
+  CHECK(u.calls_made == 1);
 }
 
 TEMPLATE_LIST_TEST_CASE("a child can fork and be destroyed as its parent", "[fork]", all_locks) {
