@@ -81,7 +81,7 @@ public:
       });
     });
     add([this] {
-      conch::acquire_until(rt_, held_, conch::posix_platform::time_point::max());
+      (void)conch::acquire_until(rt_, held_, conch::posix_platform::time_point::max());
       ++ran_;
     });
   }
