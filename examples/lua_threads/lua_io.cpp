@@ -44,9 +44,15 @@ struct result {
   }
 };
 
+/// Leaves it on the stack.
+const char* push_message(lua_State* state, int error) {
+  char buffer[128];
+  return lua_pushstring(state, ::strerror_r(error, buffer, sizeof buffer));
+}
+
 int fail(lua_State* state, int error) {
   lua_pushnil(state);
-  lua_pushstring(state, std::strerror(error));
+  push_message(state, error);
   return 2;
 }
 
@@ -96,7 +102,7 @@ int print(lua_State* state) {
       return is_ready(STDOUT_FILENO, POLLOUT) &&
              end.take(::write(STDOUT_FILENO, text, std::min<std::size_t>(left, PIPE_BUF)));
     });
-    if (end.count < 0) return luaL_error(state, "print: %s", std::strerror(end.error));
+    if (end.count < 0) return luaL_error(state, "print: %s", push_message(state, end.error));
     text += end.count;
     left -= static_cast<std::size_t>(end.count);
   }

@@ -285,15 +285,15 @@ int open_libraries(lua_State* state) {
 
 // The universe -------------------------------------------------------------------------------------
 
-universe::universe(checkpoints way) : way_(way), main_(luaL_newstate()) {
+universe::universe(checkpoints way)
+    : way_(way),
+      main_(luaL_newstate(), lua_close),
+      closer_(threads_.emplace_back(*this, main_.get())) {
   if (main_ == nullptr) throw std::bad_alloc();
-  lua_pushcfunction(main_, open_libraries);
-  if (lua_pcall(main_, 0, 0, 0) != LUA_OK) {
-    lua_close(main_);
-    throw std::bad_alloc();
-  }
+  lua_pushcfunction(main_.get(), open_libraries);
+  if (lua_pcall(main_.get(), 0, 0, 0) != LUA_OK) throw std::bad_alloc();
   if (way == checkpoints::counted) {  // all others inherit it
-    lua_sethook(main_, script_thread::hook, LUA_MASKCOUNT, hook_period);
+    lua_sethook(main_.get(), script_thread::hook, LUA_MASKCOUNT, hook_period);
     return;
   }
   static const bool handled = [] {
@@ -332,20 +332,19 @@ private:
 void universe::run_attached(state& here, const std::function<void(script_thread&)>& body) {
   if (way_ == checkpoints::pushed && !reminder_.joinable())
     reminder_ = std::thread([this] { remind(); });
-  auto* const mine = lua_newthread(main_);
-  const int reference = luaL_ref(main_, LUA_REGISTRYINDEX);
+  auto* const mine = lua_newthread(main_.get());
+  const int reference = luaL_ref(main_.get(), LUA_REGISTRYINDEX);
   auto& self = threads_.emplace_back(*this, mine);
   {
     const place inside(self, here);
     body(self);
   }
-  luaL_unref(main_, LUA_REGISTRYINDEX, reference);
+  luaL_unref(main_.get(), LUA_REGISTRYINDEX, reference);
 }
 
 void universe::close_attached(state& here) noexcept {
-  auto& self = threads_.emplace_back(*this, main_);
-  const place inside(self, here);
-  lua_close(main_);
+  const place inside(closer_, here);
+  main_.reset();
 }
 
 void universe::push_to(state* here) noexcept {

@@ -42,13 +42,11 @@ public:
 /// Is told when a thread ceases to run Lua code, and when it runs it again.
 class thread_listener {
 public:
+  virtual ~thread_listener() = default;
   virtual void leaves() noexcept = 0;
   /// It is done with a call that may have blocked, and is about to ask for the lock.
   virtual void asks() noexcept = 0;
   virtual void enters(bool another_ran) noexcept = 0;
-
-protected:
-  ~thread_listener() = default;
 };
 
 class universe;
@@ -214,8 +212,9 @@ private:
   void remind();
 
   const checkpoints way_;
-  lua_State* main_ = nullptr;
+  std::unique_ptr<lua_State, decltype(&lua_close)> main_;
   std::deque<script_thread> threads_;  // whoever pushes may look at one that is gone
+  script_thread& closer_;              // whoever closes the Lua state
 
   // Lua 5.4 can lose a hook that is set while it finds that there is none (luaG_traceexec). So whoever
   // was pushed and has not come to a checkpoint soon is pushed again.
