@@ -39,7 +39,7 @@ int serve(int requests) {
 
 }  // namespace
 
-int main() {
+int main() {  // NOLINT(bugprone-exception-escape): an exception ends the program
   std::array<int, 2> pipe{};
   if (::pipe(pipe.data()) != 0) return 1;
   const auto here = interpreter.attach();

@@ -30,7 +30,7 @@ constexpr int signo = SIGINT;
 constexpr std::uint64_t long_enough = 20'000;
 
 template <class Lock>
-class trial {
+class trial {  // NOLINT(*Padding): one at a time
 public:
   trial(int tries, unsigned hogs) : tries_(tries), owner_(), over_(owner_) {
     for (unsigned i = 0; i < hogs; ++i) hogs_.emplace_back([this] { compute(); });

@@ -6,7 +6,7 @@
 #include <conch/runtime/thread_state.hpp>
 #include <conch/thread_safety.hpp>
 
-#include <mutex>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -124,7 +124,8 @@ template <class Lock, interruptible_lock Other>
   if (other.try_lock()) return true;
   auto& self = Other::interrupt_handle();
   using handle = std::remove_reference_t<decltype(self)>;
-  std::unique_lock<Other> taken;  // let go again if the thread is turned away
+  const auto unlock = [](Other* held) CONCH_NO_THREAD_SAFETY_ANALYSIS { held->unlock(); };
+  std::unique_ptr<Other, decltype(unlock)> taken;  // let go again if the thread is turned away
   for (;;) {
     auto result = acquire_result::interrupted;
     {
@@ -132,7 +133,7 @@ template <class Lock, interruptible_lock Other>
           owner, [](void* thread) noexcept { Other::interrupt(*static_cast<handle*>(thread)); },
           &self);
       result = other.lock_interruptible_until(deadline);
-      if (result == acquire_result::acquired) taken = std::unique_lock(other, std::adopt_lock);
+      if (result == acquire_result::acquired) taken.reset(&other);
     }
     if (result != acquire_result::interrupted) return taken.release() != nullptr;
     owner.checkpoint();
