@@ -510,28 +510,32 @@ TEMPLATE_LIST_TEST_CASE(
       std::this_thread::yield();
     }
   });
-  // A thread that starts may be inside a sanitizer's allocator, which a child could not use then.
-  await([&] { return there == 5; });
-
   const auto fork_once = [&](bool runs) {
     return u.fork([&, runs] { return static_cast<int>(use_in_child(u, runs, false)); });
   };
   std::atomic<int> failures{0};
   std::atomic<int> last_failure{0};
+  std::atomic<bool> beside_done{false};
   const auto expect_well = [&](::pid_t child) {
     if (const int result = outcome_of(child); result != all_well) {
       ++failures;
       last_failure = result;
     }
   };
-  std::thread forker_beside([&] {
+  others.emplace_back([&] {
+    ++there;
+    await([&] { return there == 6; });
     for (int i = 0; i < forks / 5; ++i) {
       const auto self = rt.attach();
       const auto child = fork_once(true);
       const released<TestType> out(rt);
       expect_well(child);
     }
+    beside_done = true;
+    await([&] { return stop.load(); });
   });
+  // A thread that starts or ends may be inside a sanitizer's allocator, which a child could not use.
+  await([&] { return there == 6; });
   for (int i = 0; i < forks - forks / 5; ++i) {
     if (i % 3 == 0) {
       expect_well(fork_once(false));  // not attached
@@ -548,7 +552,7 @@ TEMPLATE_LIST_TEST_CASE(
       expect_well(fork_once(false));
     }
   }
-  forker_beside.join();
+  await([&] { return beside_done.load(); });
   stop = true;
   for (auto& other : others) other.join();
   INFO("the last one that failed: " << last_failure);
