@@ -277,7 +277,9 @@ public:
   // Forks ----------------------------------------------------------------------------------------
 
   /// Has before_fork() and its like called for each fork of the process, as pthread_atfork() does.
-  /// Precondition: no thread forks meanwhile.
+  /// Precondition: no thread forks meanwhile. A fork takes the locks of all runtimes that follow: threads
+  /// that run in two of them must not fork at once, and with glibc before 2.36 or musl only a thread that
+  /// runs may fork.
   void follow_forks() {
     if (std::exchange(follows_forks_, true)) return;
     posix_process::follow_forks(*this);
