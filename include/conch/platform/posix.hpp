@@ -227,9 +227,12 @@ struct CONCH_SHARED posix_platform {
     }
 
     bool try_acquire() noexcept {
-      const errno_keeper keep;
-      while (::sem_trywait(&native_) != 0)
-        if (errno == EAGAIN) return false;
+      const int kept = errno;  // not written back on success, which leaves it alone and must be quick
+      while (::sem_trywait(&native_) != 0) {
+        const bool is_none_left = errno == EAGAIN;
+        errno = kept;
+        if (is_none_left) return false;
+      }
       return true;
     }
 
@@ -255,8 +258,7 @@ struct CONCH_SHARED posix_platform {
       return true;
     }
 
-    void release() noexcept {
-      const errno_keeper keep;
+    void release() noexcept {  // fails only where the count is at its limit
 #if defined(CONCH_TSAN)
       __tsan_release(&native_);
 #endif

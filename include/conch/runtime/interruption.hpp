@@ -74,8 +74,8 @@ public:
   /// Whether the thread is inside of a call, which may be suspended.
   [[nodiscard]] bool is_inside() const noexcept { return function_ != nullptr; }
   /// Inside of a call: it is not to be unblocked until it goes on.
-  void suspend() noexcept { disarm(armed); }
-  void resume() noexcept { arm(); }
+  [[gnu::cold]] void suspend() noexcept { disarm(armed); }
+  [[gnu::cold]] void resume() noexcept { arm(); }
 
   /// Outside of a call, before the thread looks at what there is to do. Acquire: pairs with
   /// interrupt().

@@ -22,7 +22,7 @@ public:
   explicit attachment(runtime<Lock>& owner) : runtime_(owner), entry_(owner.enter()) {}
   attachment(const attachment&) = delete;
   attachment& operator=(const attachment&) = delete;
-  ~attachment() { runtime_.leave(entry_); }
+  [[gnu::always_inline]] ~attachment() { runtime_.leave(entry_); }
 
 private:
   runtime<Lock>& runtime_;
