@@ -3,6 +3,9 @@
 #include "../common/terminal.hpp"
 #include "costs.hpp"
 #include "interrupts.hpp"
+#if defined(CONCH_BENCH_LUA)
+#include "lua.hpp"
+#endif
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -38,6 +41,10 @@ int measure(int argc, char** argv) {
   conch::lab::print(fmt::format("conch-bench-runtime: {}\n\nA thread that nobody waits for:\n",
                                 conch::lab::in_words(conch::lab::look_around())));
   conch::lab::print(conch::bench::table_of_costs(repetitions));
+#if defined(CONCH_BENCH_LUA)
+  conch::lab::print("\nLua on one thread, under fmq_lock:\n");
+  conch::lab::print(conch::bench::table_of_lua(10 * repetitions));
+#endif
   conch::lab::print(
       fmt::format("\nA signal for the main thread, beside {} threads that compute:\n", hogs));
   conch::lab::print(conch::bench::table_of_interrupts(tries, hogs));

@@ -269,6 +269,7 @@ void replace_field(lua_State* state, const char* name, lua_CFunction function) {
 
 int open_libraries(lua_State* state) {
   luaL_openlibs(state);
+  lua_gc(state, LUA_GCGEN, 0, 0);  // as the stand-alone interpreter
   lua_getglobal(state, LUA_COLIBNAME);
   replace_field(state, "resume", call_with_coroutine);
   replace_field(state, "close", call_with_coroutine);
