@@ -18,7 +18,8 @@ struct contract_violation {
 };
 
 /// Called on a contract violation, on the thread that broke the rule, without any of the lock's
-/// internal mutexes held. It may throw; where it returns, the program ends with the usual message.
+/// internal mutexes held. It may throw, except where a destructor finds the violation; where it
+/// returns, the program ends with the usual message.
 using contract_handler = void (*)(const contract_violation&);
 
 namespace detail {

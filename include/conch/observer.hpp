@@ -6,15 +6,16 @@
 
 namespace conch {
 
-/// What a lock tells its observer. Each event is reported by the thread that it is about.
+/// What a lock tells its observer. Each event is reported by the thread that it is about, all but
+/// `acquired` and `released` perhaps with the lock's internal mutex held.
 enum class lock_event : unsigned char {
   acquired,        ///< the caller has the lock; the observer is called by the holder
   released,        ///< the caller is about to let go of the lock by unlock()
   wait_started,    ///< the caller found the lock taken and is about to wait
   wait_abandoned,  ///< the caller gave up: timeout or interruption
   vain_wakeup,     ///< a waiter was woken for a lock that somebody else had taken by then
-  drop_requested,  ///< a drop request was raised; the lock's internal mutex may be held
-  forced_switch,   ///< the caller, the holder, lets go at a checkpoint because it was asked to
+  drop_requested,  ///< a drop request was raised
+  forced_switch,   ///< the caller, the holder, lets go at a checkpoint or to yield
   handoff,         ///< the caller, the holder, passes the lock straight to a waiter
   stolen,          ///< a waiter that was woken for a free lock found that another had taken it
   heir_named,      ///< the caller lets go for anybody to take, and wakes the waiter that is to try
@@ -24,8 +25,8 @@ enum class lock_event : unsigned char {
 
 inline constexpr std::size_t lock_event_count = 12;
 
-/// Listens to a lock. on_event() may be called with the lock's internal mutex held and by several
-/// threads at once; it must not block, throw or touch the lock.
+/// Listens to a lock. on_event() may be called by several threads at once, and must not block, throw
+/// or touch the lock.
 // clang-format off
 template <class O>
 concept lock_observer = std::default_initializable<O> && requires(O& observer, lock_event event) {

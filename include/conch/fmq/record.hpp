@@ -45,13 +45,14 @@ struct record {
 
   typename Platform::template atomic<wait_state> state{wait_state::outside};
   typename Platform::template plain<std::uint8_t> place{unqueued};  ///< see service_queue
-  typename Platform::template plain<bool> newcomer{false};          ///< see schedule
   typename Platform::template plain<unsigned> lost_tries{0};        ///< as an heir, in this wait
   typename Platform::template plain<typename Platform::time_point> first_lost{};
   typename Platform::template plain<typename Platform::time_point> waiting_since{};
   typename Platform::template plain<typename Platform::duration> virtual_time{};
-  link by_level;  ///< in its level's queue
-  link by_age;    ///< in the order of arrival
+  typename Platform::template plain<typename Platform::duration>
+      newcomer_until{};  ///< see schedule
+  link by_level;         ///< in its level's queue
+  link by_age;           ///< in the order of arrival
   thread_records<Platform>* thread = nullptr;
   typename Platform::thread_id owner{};
   lock_id lock;  ///< whose record this is

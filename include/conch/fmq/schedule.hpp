@@ -12,7 +12,7 @@
 namespace conch::fmq {
 
 /// Who comes next, and when the holder has had its share: the policy of an fmq_lock, without any
-/// locking of its own. Every operation is O(1).
+/// locking of its own. Every operation but for_each() is O(1), amortised where it looks for the best.
 ///
 /// A thread's virtual time is for how long it has held the lock while others wanted it. The clock
 /// follows the least virtual time among holder and waiters and never goes back.
@@ -165,17 +165,22 @@ public:
 
 private:
   /// A thread that was away has had at least what the clock shows, but for its credit. A newcomer
-  /// starts where those before it, which have not been away yet, have got to: so a fresh thread for
-  /// each piece of work gains nothing. It inherits eight quanta of debt at the most.
+  /// starts where those before it have got to, and is one for its first quanta: so a fresh thread for
+  /// each piece of work gains nothing.
   void recall(record& r) noexcept {
-    r.newcomer = r.virtual_time == records::never_seen;
-    r.virtual_time = r.newcomer ? std::clamp(newcomers_, clock_, clock_ + 8 * config_.quantum)
-                                : std::max(duration(r.virtual_time), clock_ - config_.credit);
+    if (r.virtual_time != records::never_seen) {
+      r.virtual_time = std::max(duration(r.virtual_time), clock_ - config_.credit);
+      return;
+    }
+    const auto some = 8 * config_.quantum;
+    r.virtual_time = std::clamp(newcomers_, clock_, clock_ + some);
+    r.newcomer_until = duration(r.virtual_time) + some;
   }
 
   void settle(const record& holder, time_point now) noexcept {
     start(now);
-    if (holder.newcomer) newcomers_ = std::max(newcomers_, duration(holder.virtual_time));
+    if (duration(holder.virtual_time) < duration(holder.newcomer_until))
+      newcomers_ = std::max(newcomers_, duration(holder.virtual_time));
     clock_ = std::max(clock_, std::min(duration(holder.virtual_time), queue_.least_due(clock_)));
   }
 

@@ -65,8 +65,8 @@ public:
 
 private:
   static constexpr int looks_per_clock_read = 16;
-  static constexpr unsigned least_looks = 4;  // those make do that find the shortest sections
-  static constexpr unsigned most_looks = 32;  // less than a microsecond
+  static constexpr unsigned least_looks = 7;  // they find the shortest sections
+  static constexpr unsigned most_looks = 32;  // about a microsecond
 
   typename Platform::template atomic<thread_id> seat_{};
   typename Platform::template atomic<unsigned> looks_{most_looks};

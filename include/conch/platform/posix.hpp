@@ -28,9 +28,9 @@
 #if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
 #if __GLIBC_PREREQ(2, 30)
 #define CONCH_HAS_CLOCKWAIT 1
+#endif
 #if !__GLIBC_PREREQ(2, 41)
 #define CONCH_CONDITION_LOSES_SIGNALS 1
-#endif
 #endif
 #endif
 
@@ -92,7 +92,8 @@ struct CONCH_SHARED posix_platform {
     ::sched_yield();
   }
 
-  /// How many CPUs the process may use, as of the first call. At least 1.
+  /// How many CPUs the process may use, as of the first call and as far as the affinity of the thread
+  /// that makes it tells. At least 1.
   static unsigned cpu_count() noexcept {
     static constinit std::atomic<unsigned> counted{0};
     auto count = counted.load(std::memory_order_relaxed);  // any thread finds the same
@@ -227,7 +228,8 @@ struct CONCH_SHARED posix_platform {
     }
 
     bool try_acquire() noexcept {
-      const int kept = errno;  // not written back on success, which leaves it alone and must be quick
+      const int kept =
+          errno;  // not written back on success, which leaves it alone and must be quick
       while (::sem_trywait(&native_) != 0) {
         const bool is_none_left = errno == EAGAIN;
         errno = kept;

@@ -301,7 +301,7 @@ void after_a_long_hold() {
 
 // Law 6 -------------------------------------------------------------------------------------------
 
-enum class trick { just_under, a_third, fresh_threads, lock_and_go, visits };
+enum class trick { just_under, a_third, fresh_threads, fresh_regulars, lock_and_go, visits };
 
 /// Hogs beside an adversary that lets go before its quantum ends, or uses fresh threads: it gets no
 /// more than a fair share and its credit.
@@ -340,6 +340,17 @@ void gaming(trick how, unsigned hogs) {
               break;
             case trick::fresh_threads: {
               const auto fresh = spawn([&] { hold(config.quantum - 2 * gap); }, "fresh");
+              join(fresh);
+              break;
+            }
+            case trick::fresh_regulars: {  // which are no newcomers when they hold it for long
+              const auto fresh = spawn(
+                  [&] {
+                    hold(gap);
+                    work(1us);
+                    hold(config.quantum - 2 * gap);
+                  },
+                  "fresh");
               join(fresh);
               break;
             }
@@ -488,12 +499,15 @@ void add_fmq_law_scenarios(scenarios& all) {
     law(
         std::string("law-6-") + name + "-of-4", [how = how] { gaming(how, 3); }, busy, 20);
   }
-  law(
-      "law-6-fresh-threads", [] { gaming(trick::fresh_threads, 1); }, prompt, 20);
-  law(
-      "law-6-fresh-threads-of-4-prompt", [] { gaming(trick::fresh_threads, 3); }, prompt, 20);
-  law(
-      "law-6-fresh-threads-of-4", [] { gaming(trick::fresh_threads, 3); }, busy, 20);
+  for (const auto& [name, how] : {std::pair{"law-6-fresh-threads", trick::fresh_threads},
+                                  std::pair{"law-6-fresh-regulars", trick::fresh_regulars}}) {
+    law(
+        name, [how = how] { gaming(how, 1); }, prompt, 20);
+    law(
+        std::string(name) + "-of-4-prompt", [how = how] { gaming(how, 3); }, prompt, 20);
+    law(
+        std::string(name) + "-of-4", [how = how] { gaming(how, 3); }, busy, 20);
+  }
   auto slow_wakes = busy;
   slow_wakes.wake = 15us;
   law("law-7-no-convoy", no_convoy, slow_wakes, 50);
