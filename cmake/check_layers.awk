@@ -8,7 +8,7 @@
 
 BEGIN {
   # From the lowest layer to the highest; the first pattern that matches a file decides.
-  layer[++layers] = "^thread_safety\\.hpp$"
+  layer[++layers] = "^(extremes|thread_safety)\\.hpp$"
   layer[++layers] = "^platform/"
   layer[++layers] = "^(concepts|contract|deadline)\\.hpp$"
   layer[++layers] = "^(observer|stats|trace)\\.hpp$"

@@ -7,8 +7,6 @@
 #include <mutex>
 #include <thread>
 
-namespace {
-
 conch::fmq_lock big_lock;
 int steps = 0;
 
@@ -19,8 +17,6 @@ void run() {
     big_lock.checkpoint();  // here another thread may come in
   }
 }
-
-}  // namespace
 
 int main() {
   std::thread other(run);

@@ -15,7 +15,8 @@ namespace conch {
 /// internal mutex held: it must not block or touch a lock. It is called again only after the word was
 /// zero again. Whoever leaves reasons standing, as an exception at a checkpoint may, calls push(). Where it
 /// sets a flag of the host's, that is a read-modify-write that releases, and the host, which looks at the
-/// flag with acquire, clears it before it deals with the reasons: else it may find the word as it was.
+/// flag with acquire, clears it, by a read-modify-write too, before it deals with the reasons: else it may find the word as
+/// it was, or lose a push.
 ///
 /// Whoever deals with a reason takes its bit first and looks at the reason itself then; whoever gives a
 /// reason states it first and sets the bit then. So no reason is missed; a bit may stand for one that
@@ -27,7 +28,8 @@ namespace conch {
 template <class Platform>
 class breaker {
 public:
-  using bits = std::uint32_t;
+  using bits = std::uint32_t;  ///< a set of reasons, a bit for each
+  /// Asks the thread that runs to stop soon. Async-signal-safe if reasons are set in signal handlers.
   using push_function = void (*)(void* context) noexcept;
 
   constexpr breaker() noexcept = default;
@@ -39,6 +41,7 @@ public:
 
   /// Relaxed: a reason that is missed now is seen at a later checkpoint.
   [[nodiscard]] bool any() const noexcept { return seen() != 0; }
+  /// The reasons that stand now: a snapshot. Any thread.
   [[nodiscard]] bits seen(std::memory_order order = std::memory_order_relaxed) const noexcept {
     return word_.load(order);
   }
@@ -57,6 +60,7 @@ public:
     return word_.fetch_and(~reasons, std::memory_order_seq_cst) & reasons;
   }
 
+  /// Whether it has a push function.
   [[nodiscard]] bool is_pushed() const noexcept { return push_ != nullptr; }
   /// Calls the function as set() does: for another thread that runs now, while the word is not zero.
   void push() const noexcept {

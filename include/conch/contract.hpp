@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
+#include <stdexcept>
+#include <string>
 
 namespace conch {
 
@@ -35,6 +37,18 @@ struct CONCH_SHARED contract_handler_slot {
   std::atomic<contract_handler> handler{nullptr};
 };
 
+}  // namespace detail
+
+namespace detail {
+/// An argument is out of range: throws std::invalid_argument, or ends the program where it is compiled
+/// without exceptions.
+[[noreturn]] inline void reject(const std::string& what) {
+#if defined(__cpp_exceptions)
+  throw std::invalid_argument(what);
+#else
+  posix_platform::die(("conch: " + what).c_str());
+#endif
+}
 }  // namespace detail
 
 /// Sets the handler of the whole process and returns the one before; nullptr is the default one,

@@ -20,6 +20,7 @@ namespace conch {
 template <class Platform>
 class drop_request {
 public:
+  /// What holder and waiters look at.
   using word = typename Platform::template atomic<std::uint32_t>;
 
   constexpr drop_request() noexcept = default;
@@ -38,6 +39,7 @@ public:
     return true;
   }
 
+  /// The request is met, or its waiter is gone.
   void clear() noexcept {
     if (standing()) bits_.fetch_and(~asked, std::memory_order_relaxed);
     clear_mirror();
@@ -51,7 +53,7 @@ public:
 
   // For a lock that changes more in one step with the request -------------------------------------
 
-  static constexpr std::uint32_t asked = 1;
+  static constexpr std::uint32_t asked = 1;  ///< set while a waiter asks
   /// `asked`, if the request stands; the other bits are the lock's own.
   [[nodiscard]] word& bits() noexcept { return bits_; }
   /// To be called before `asked` is cleared in bits() alone. A mirror that is set by somebody who asked

@@ -5,6 +5,7 @@
 #include <conch/contract.hpp>
 #include <conch/deadline.hpp>
 #include <conch/drop_request.hpp>
+#include <conch/extremes.hpp>
 #include <conch/fmq/config.hpp>
 #include <conch/fmq/record.hpp>
 #include <conch/fmq/schedule.hpp>
@@ -17,7 +18,6 @@
 #include <conch/platform/posix.hpp>
 #include <conch/thread_safety.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -67,9 +67,10 @@ namespace conch {
 template <class Platform = posix_platform, class Observer = no_observer>
 class CONCH_CAPABILITY("mutex") basic_fmq_lock {  // NOLINT(*Padding): see spinner_
 public:
-  using platform = Platform;
-  using time_point = typename Platform::time_point;
-  using duration = typename Platform::duration;
+  using platform = Platform;                         ///< the platform that it is made for
+  using time_point = typename Platform::time_point;  ///< of the platform's clock
+  using duration = typename Platform::duration;      ///< of the platform's clock
+  /// Name and abilities, for code that is written against the concept.
   static constexpr lock_traits traits{.name = "fmq_lock",
                                       .fairness = fairness::time_fair,
                                       .checkpoint_switches = true,
@@ -156,7 +157,9 @@ public:
   bool yield() { return let_others_in(true); }
 
   // Snapshots.
+  /// Whether a thread has it: a snapshot. Any thread.
   [[nodiscard]] bool is_locked() const noexcept { return word_.is_locked(); }
+  /// How many threads wait for it: a snapshot. Any thread.
   [[nodiscard]] std::size_t waiters() const noexcept {
     return waiters_.load(std::memory_order_relaxed);
   }
@@ -168,8 +171,10 @@ public:
   /// Where else the drop request is to be seen. Precondition: no other thread uses the lock yet.
   [[nodiscard]] drop_request<Platform>& request() noexcept { return request_; }
 
+  /// As given, with what follows from it.
   [[nodiscard]] const fmq_config& config() const noexcept { return config_; }
 
+  /// The lock and its waiters in words. Takes the internal mutex, allocates. O(waiters).
   [[nodiscard]] std::string describe() {
     enter_guard();
     const std::unique_ptr<mutex, unlocker> guarded(&guard_);
@@ -189,6 +194,8 @@ public:
     return text;
   }
 
+  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No other
+  /// thread may use it meanwhile.
   void reset_after_fork(bool held) noexcept {
     std::construct_at(&guard_);  // not destroyed first: a thread that is gone may have it
     std::construct_at(&word_);
@@ -207,6 +214,7 @@ public:
     if (held) take();
   }
 
+  /// Who is told of what happens; see observer.hpp.
   [[nodiscard]] Observer& observer() noexcept { return observer_; }
 
 private:
@@ -286,7 +294,8 @@ private:
       const auto alarm = alarm_time(now);
       timer_.give_up(self);
       keep_time(self, now, alarm);
-      const auto wake_at = timer_.is_kept_by(self) ? std::min(deadline, timer_.alarm()) : deadline;
+      const auto wake_at =
+          timer_.is_kept_by(self) ? detail::least_of(deadline, timer_.alarm()) : deadline;
       const bool is_next =
           alarm <= now && tenure_.holder() != nullptr && &schedule_.best(now) == &self;
       const bool spins = queue::is_express(self) && may_spin() && !std::exchange(has_spun, false) &&
@@ -472,7 +481,7 @@ private:
     }
     const auto now = Platform::now();
     auto& self = charge_caller(now);
-    if (!must && std::max(schedule_.due_at(self, now), tenure_.protected_until()) > now) {
+    if (!must && detail::most_of(schedule_.due_at(self, now), tenure_.protected_until()) > now) {
       stay(self, now);
       return false;
     }
@@ -611,7 +620,7 @@ private:
     const auto* holder = tenure_.holder();
     if (holder == nullptr) return heir_ != nullptr ? never : now;
     const auto since = tenure_.is_on_its_way() ? now : schedule_.settled_at();
-    const auto at = std::max(schedule_.due_at(*holder, since), tenure_.protected_until());
+    const auto at = detail::most_of(schedule_.due_at(*holder, since), tenure_.protected_until());
     // Nobody need look while a grant is on its way: its claim does.
     return tenure_.is_on_its_way() && at <= now ? now + config_.quantum : at;
   }

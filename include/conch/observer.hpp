@@ -36,7 +36,7 @@ concept lock_observer = std::default_initializable<O> && requires(O& observer, l
 
 /// Hears nothing and costs nothing.
 struct no_observer {
-  static constexpr void on_event(lock_event) noexcept {}
+  static constexpr void on_event(lock_event) noexcept {}  ///< nothing
 };
 
 static_assert(lock_observer<no_observer>);

@@ -33,8 +33,9 @@ namespace conch {
 template <class Platform = posix_platform, class Observer = no_observer>
 class CONCH_CAPABILITY("mutex") basic_pthread_lock {
 public:
-  using platform = Platform;
-  using time_point = typename Platform::time_point;
+  using platform = Platform;                         ///< the platform that it is made for
+  using time_point = typename Platform::time_point;  ///< of the platform's clock
+  /// Name and abilities, for code that is written against the concept.
   static constexpr lock_traits traits{
       .name = "pthread_lock", .fairness = fairness::none, .any_thread_unlocks = true};
 
@@ -98,16 +99,21 @@ public:
 
   // Relaxed, here and in all that follows: both are written under mutex_ alone, which orders them;
   // a reader without it gets a snapshot.
+  /// Whether a thread has it: a snapshot. Any thread.
   [[nodiscard]] bool is_locked() const noexcept { return locked_.load(std::memory_order_relaxed); }
+  /// How many threads wait for it: a snapshot. Any thread.
   [[nodiscard]] std::size_t waiters() const noexcept {
     return waiters_.load(std::memory_order_relaxed);
   }
 
+  /// The lock in words: a snapshot. Allocates.
   [[nodiscard]] std::string describe() const {
     return std::string(traits.name) + ": " + (is_locked() ? "held" : "free") + ", " +
            std::to_string(waiters()) + " waiting";
   }
 
+  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No other
+  /// thread may use it meanwhile.
   void reset_after_fork(bool held) noexcept {
     std::construct_at(&mutex_);  // not destroyed first: threads that are gone may wait in it
     std::construct_at(&condition_);
@@ -115,6 +121,7 @@ public:
     locked_.store(held, std::memory_order_relaxed);
   }
 
+  /// Who is told of what happens; see observer.hpp.
   [[nodiscard]] Observer& observer() noexcept { return observer_; }
 
 private:

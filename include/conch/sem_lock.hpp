@@ -27,8 +27,9 @@ namespace conch {
 template <class Platform = posix_platform, class Observer = no_observer>
 class CONCH_CAPABILITY("mutex") basic_sem_lock {
 public:
-  using platform = Platform;
-  using time_point = typename Platform::time_point;
+  using platform = Platform;                         ///< the platform that it is made for
+  using time_point = typename Platform::time_point;  ///< of the platform's clock
+  /// Name and abilities, for code that is written against the concept.
   static constexpr lock_traits traits{
       .name = "sem_lock", .fairness = fairness::none, .any_thread_unlocks = true};
 
@@ -88,22 +89,28 @@ public:
     return acquisitions_ != before + 1;
   }
 
+  /// Whether a thread has it: a snapshot. Any thread.
   [[nodiscard]] bool is_locked() const noexcept { return semaphore_.count() == 0; }
+  /// How many threads wait for it: a snapshot. Any thread.
   [[nodiscard]] std::size_t waiters() const noexcept {
     return waiters_.load(std::memory_order_relaxed);  // a snapshot
   }
 
+  /// The lock in words: a snapshot. Allocates.
   [[nodiscard]] std::string describe() const {
     return std::string(traits.name) + ": " + (is_locked() ? "held" : "free") + ", " +
            std::to_string(waiters()) + " waiting";
   }
 
+  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No other
+  /// thread may use it meanwhile.
   void reset_after_fork(bool held) noexcept {
     // Not destroyed first: threads that are gone may wait in it.
     std::construct_at(&semaphore_, held ? 0U : 1U);
     waiters_.store(0, std::memory_order_relaxed);
   }
 
+  /// Who is told of what happens; see observer.hpp.
   [[nodiscard]] Observer& observer() noexcept { return observer_; }
 
 private:

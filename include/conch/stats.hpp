@@ -13,6 +13,7 @@ namespace conch {
 /// Counts a lock's events. Each event costs one relaxed atomic increment.
 class event_counter {
 public:
+  /// Counts it. Any thread.
   void on_event(lock_event event) noexcept {
     // Relaxed: the counts order nothing, and each stands for itself.
     counts_[static_cast<std::size_t>(event)].fetch_add(1, std::memory_order_relaxed);

@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <stdexcept>
 #include <string>
 
 namespace conch {
@@ -33,11 +32,12 @@ namespace conch {
 template <class BinarySemaphore = sem_lock, class Observer = no_observer>
 class CONCH_CAPABILITY("mutex") basic_tick_gil {
 public:
-  using platform = typename BinarySemaphore::platform;
-  using Platform = platform;
+  using platform = typename BinarySemaphore::platform;  ///< the platform that it is made for
+  using Platform = platform;                            ///< the same
+  /// Name and abilities, for code that is written against the concept.
   static constexpr lock_traits traits{
       .name = "tick_gil", .fairness = fairness::none, .checkpoint_switches = true};
-  static constexpr int default_check_interval = 100;
+  static constexpr int default_check_interval = 100;  ///< in checkpoints, as CPython 2 had it
 
   constexpr basic_tick_gil() noexcept = default;
   /// Throws std::invalid_argument unless check_interval is at least 1.
@@ -126,24 +126,30 @@ public:
     countdown_.store(ticks, std::memory_order_relaxed);
   }
 
+  /// Whether a thread has it: a snapshot. Any thread.
   [[nodiscard]] bool is_locked() const noexcept { return semaphore_.is_locked(); }
+  /// How many threads wait for it: a snapshot. Any thread.
   [[nodiscard]] std::size_t waiters() const noexcept { return semaphore_.waiters(); }
   /// Relaxed: only the caller itself can have stored its own id.
   [[nodiscard]] bool held_by_caller() const noexcept {
     return owner_.load(std::memory_order_relaxed) == Platform::this_thread();
   }
 
+  /// The lock in words: a snapshot. Allocates.
   [[nodiscard]] std::string describe() const {
     return std::string(traits.name) + " over " + semaphore_.describe() + ", " +
            std::to_string(countdown_.load(std::memory_order_relaxed)) + " of " +
            std::to_string(check_interval()) + " ticks left";
   }
 
+  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No other
+  /// thread may use it meanwhile.
   void reset_after_fork(bool held) noexcept {
     semaphore_.reset_after_fork(held);
     owner_.store(held ? Platform::this_thread() : thread_id{}, std::memory_order_relaxed);
   }
 
+  /// Who is told of what happens; see observer.hpp.
   [[nodiscard]] Observer& observer() noexcept { return observer_; }
 
 private:
@@ -151,8 +157,8 @@ private:
 
   static constexpr int checked(int ticks) {
     if (ticks < 1)
-      throw std::invalid_argument("tick_gil: check_interval is " + std::to_string(ticks) +
-                                  "; it must be at least 1");
+      detail::reject("tick_gil: check_interval is " + std::to_string(ticks) +
+                     "; it must be at least 1");
     return ticks;
   }
 

@@ -5,15 +5,14 @@
 #include <conch/contract.hpp>
 #include <conch/deadline.hpp>
 #include <conch/drop_request.hpp>
+#include <conch/extremes.hpp>
 #include <conch/observer.hpp>
 #include <conch/platform/posix.hpp>
 #include <conch/thread_safety.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 #include <string>
 
 namespace conch {
@@ -39,11 +38,13 @@ namespace conch {
 template <class Platform = posix_platform, class Observer = no_observer>
 class CONCH_CAPABILITY("mutex") basic_timed_gil {
 public:
-  using platform = Platform;
-  using time_point = typename Platform::time_point;
-  using duration = typename Platform::duration;
+  using platform = Platform;                         ///< the platform that it is made for
+  using time_point = typename Platform::time_point;  ///< of the platform's clock
+  using duration = typename Platform::duration;      ///< of the platform's clock
+  /// Name and abilities, for code that is written against the concept.
   static constexpr lock_traits traits{
       .name = "timed_gil", .fairness = fairness::none, .checkpoint_switches = true};
+  /// As CPython 3 has it.
   static constexpr duration default_switch_interval = std::chrono::milliseconds(5);
 
   constexpr basic_timed_gil() noexcept = default;
@@ -110,6 +111,7 @@ public:
     return switch_over();
   }
 
+  /// For how long a waiter waits before it asks.
   [[nodiscard]] duration switch_interval() const noexcept {
     return duration(interval_.load(std::memory_order_relaxed));  // a number: orders nothing
   }
@@ -118,6 +120,7 @@ public:
     interval_.store(checked(interval).count(), std::memory_order_relaxed);
   }
 
+  /// Whether who lets go because it was asked waits until another has had the lock.
   [[nodiscard]] bool forced_switching() const noexcept {
     return forced_.load(std::memory_order_relaxed);
   }
@@ -134,7 +137,9 @@ public:
 
   // Relaxed, here and in all that follows: all of these are written under mutex_ alone, which
   // orders them; a reader without it gets a snapshot.
+  /// Whether a thread has it: a snapshot. Any thread.
   [[nodiscard]] bool is_locked() const noexcept { return locked_.load(std::memory_order_relaxed); }
+  /// How many threads wait for it: a snapshot. Any thread.
   [[nodiscard]] std::size_t waiters() const noexcept {
     return waiters_.load(std::memory_order_relaxed);
   }
@@ -143,6 +148,7 @@ public:
     return owner_.load(std::memory_order_relaxed) == Platform::this_thread();
   }
 
+  /// The lock in words: a snapshot. Allocates.
   [[nodiscard]] std::string describe() const {
     return std::string(traits.name) + ": " +
            (is_locked() ? "held by thread " + std::to_string(owner_.load(std::memory_order_relaxed))
@@ -152,6 +158,8 @@ public:
            std::to_string(switch_number());
   }
 
+  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No other
+  /// thread may use it meanwhile.
   void reset_after_fork(bool held) noexcept {
     std::construct_at(&mutex_);  // not destroyed first: threads that are gone may wait in them
     std::construct_at(&released_);
@@ -166,6 +174,7 @@ public:
     releasers_ = 0;
   }
 
+  /// Who is told of what happens; see observer.hpp.
   [[nodiscard]] Observer& observer() noexcept { return observer_; }
 
 private:
@@ -173,8 +182,8 @@ private:
 
   static constexpr duration checked(duration interval) {
     if (interval <= duration::zero())
-      throw std::invalid_argument("timed_gil: switch_interval is " +
-                                  std::to_string(interval.count()) + " ns; it must be positive");
+      detail::reject("timed_gil: switch_interval is " + std::to_string(interval.count()) +
+                     " ns; it must be positive");
     return interval;
   }
 
@@ -200,7 +209,7 @@ private:
     std::uint64_t asked_in = 0;  // the tenure for which this thread is counted as a requester
     watch seen = begin_watch();
     while (is_locked()) {
-      released_.wait_until(mutex_, std::min(deadline, seen.end));
+      released_.wait_until(mutex_, detail::least_of(deadline, seen.end));
       if (!is_locked()) break;
       const auto now = Platform::now();
       if (now >= deadline) {
@@ -227,7 +236,7 @@ private:
   watch begin_watch() const noexcept {
     const auto now = Platform::now();
     const auto longest = detail::no_deadline<Platform> - now;
-    return {now + std::min(switch_interval(), longest), switch_number(), tenure_};
+    return {now + detail::least_of(switch_interval(), longest), switch_number(), tenure_};
   }
 
   void ask(std::uint64_t& asked_in) noexcept {

@@ -67,6 +67,7 @@ struct universe {
       for (;;) place.sleep();
     });
     const auto self = rt.attach();
+    rt.follow_forks();
     come_to_checkpoints_until(rt, [this] { return attached == 8; });
     rt.finalize();
     rt.checkpoint();

@@ -135,6 +135,21 @@ TEMPLATE_LIST_TEST_CASE("an exception that was not thrown yet is replaced, and f
   CHECK(number_at_checkpoint(rt) == 0);
 }
 
+TEMPLATE_LIST_TEST_CASE("no exception takes back one that was not thrown yet", "[exceptions]",
+                        all_locks) {
+  runtime<TestType> rt;
+  const auto self = rt.attach();
+  const auto id = conch::posix_platform::this_thread();
+  const auto taken_back = std::make_shared<int>(0);
+  rt.raise_in(id, std::make_exception_ptr(taken_back));
+  CHECK(rt.raise_in(id, nullptr));
+  CHECK(taken_back.use_count() == 1);
+  CHECK(number_at_checkpoint(rt) == 0);
+  CHECK(rt.raise_in(id, nullptr));  // there is none
+  CHECK(rt.raise_in(id, number(2)));
+  CHECK(number_at_checkpoint(rt) == 2);
+}
+
 TEMPLATE_LIST_TEST_CASE("an exception that a thread does not come to throw goes with the thread",
                         "[exceptions]", all_locks) {
   runtime<TestType> rt;

@@ -10,7 +10,6 @@
 
 namespace {
 
-// [lock]
 template <class Platform>
 class naive_lock {
 public:
@@ -30,7 +29,6 @@ private:
   typename Platform::template atomic<int> waiters_{0};
   typename Platform::semaphore wake_{0};
 };
-// [lock]
 
 /// The same with the one order that all of its operations need.
 template <class Platform>
@@ -53,7 +51,6 @@ private:
   typename Platform::semaphore wake_{0};
 };
 
-// [scenario]
 template <class Lock>
 void two_threads() {
   Lock lock;
@@ -73,7 +70,6 @@ void two_threads() {
 
 const conch::sim::scenario naive{"naive", two_threads<naive_lock<conch::sim::sim_platform>>};
 const conch::sim::scenario mended{"mended", two_threads<mended_lock<conch::sim::sim_platform>>};
-// [scenario]
 
 }  // namespace
 

@@ -67,20 +67,20 @@ typedef enum conch_finalized_threads {
 
 /// All 0 is a valid configuration.
 typedef struct conch_config {
-  conch_finalized_threads when_finalized;
-  uint32_t recursion_limit;  ///< of each thread that attaches; 0 is 1000
+  conch_finalized_threads when_finalized;  ///< see there
+  uint32_t recursion_limit;                ///< of each thread that attaches; 0 is 1000
 
   /// Called when the breaker leaves zero, and when a thread begins to run while it is not zero: on the
   /// thread that asks, perhaps in a signal handler and with the lock's internal mutex held. It must not
   /// block or touch the runtime, except for conch_current(): the thread that is to be stopped. NULL:
   /// nobody is pushed.
   void (*push)(void* context) CONCH_NOEXCEPT;
-  void* push_context;
+  void* push_context;  ///< the last argument of push
 
   /// Called at a checkpoint with the user bits that were set, and which are clear now. Fails by
   /// returning anything but 0. NULL: the bits are cleared.
   int (*on_user_bits)(void* context, uint32_t bits) CONCH_NOEXCEPT;
-  void* user_context;
+  void* user_context;  ///< the first argument of on_user_bits
 } conch_config;
 
 /// Any thread: makes a runtime, whose main thread the caller is; it is not attached yet. `config` may
@@ -96,7 +96,7 @@ conch_result conch_destroy(conch_runtime* runtime) CONCH_NOEXCEPT;
 
 /// A thread's registration, in the caller's memory, where it must stay.
 typedef struct conch_attachment {
-  void* opaque[3];
+  void* opaque[3];  ///< not for the caller
 } conch_attachment;
 
 /// Any thread: from here to conch_detach() it is attached, and runs except where it lets go. One inside
@@ -117,7 +117,7 @@ typedef void (*conch_unblock_function)(void* argument) CONCH_NOEXCEPT;
 
 /// Where a thread has let go, in the caller's memory, where it must stay.
 typedef struct conch_released {
-  void* opaque[5];
+  void* opaque[5];  ///< not for the caller
 } conch_released;
 
 /// Lets go, whatever the nesting: from here to conch_acquire() the thread may block, and others run. A
@@ -315,10 +315,11 @@ typedef enum conch_event {
 } conch_event;
 #define CONCH_EVENT_COUNT 12
 
+/// A snapshot of a runtime and its lock.
 typedef struct conch_stats {
-  size_t threads;  ///< attached
-  size_t waiters;  ///< for the lock, a snapshot
-  bool is_locked;
+  size_t threads;                      ///< attached
+  size_t waiters;                      ///< for the lock, a snapshot
+  bool is_locked;                      ///< whether a thread runs
   bool counts_events;                  ///< the lock's observer is conch::event_counter
   uint64_t events[CONCH_EVENT_COUNT];  ///< by conch_event; all 0 unless it counts them
 } conch_stats;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <conch/contract.hpp>
+
 #include <chrono>
-#include <stdexcept>
 #include <string>
 
 namespace conch {
 
 /// The times of an fmq_lock. The defaults suit interpreters; each field says its range.
 struct fmq_config {
-  using duration = std::chrono::nanoseconds;
+  using duration = std::chrono::nanoseconds;  ///< of the fields
 
   /// How far a holder may get ahead of the next waiter, in time held. [1 µs, 1 s]
   duration quantum = std::chrono::milliseconds(5);
@@ -39,10 +40,9 @@ constexpr fmq_config checked(const fmq_config& config) {
   using std::chrono::seconds;
   const auto check = [](const char* field, nanoseconds value, nanoseconds least, nanoseconds most) {
     if (value < least || value > most)
-      throw std::invalid_argument("fmq_config: " + std::string(field) + " is " +
-                                  std::to_string(value.count()) + " ns; it must be from " +
-                                  std::to_string(least.count()) + " to " +
-                                  std::to_string(most.count()) + " ns");
+      detail::reject("fmq_config: " + std::string(field) + " is " + std::to_string(value.count()) +
+                     " ns; it must be from " + std::to_string(least.count()) + " to " +
+                     std::to_string(most.count()) + " ns");
   };
   check("quantum", config.quantum, microseconds(1), seconds(1));
   check("credit", config.credit, nanoseconds(0), seconds(1));
@@ -52,8 +52,8 @@ constexpr fmq_config checked(const fmq_config& config) {
   check("seal_after", config.seal_after, nanoseconds(0), seconds(1));
   check("spin", config.spin, nanoseconds(0), microseconds(20));
   if (config.seal_tries < 1 || config.seal_tries > 1000)
-    throw std::invalid_argument("fmq_config: seal_tries is " + std::to_string(config.seal_tries) +
-                                "; it must be from 1 to 1000");
+    detail::reject("fmq_config: seal_tries is " + std::to_string(config.seal_tries) +
+                   "; it must be from 1 to 1000");
   return config;
 }
 

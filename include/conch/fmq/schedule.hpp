@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <conch/extremes.hpp>
 #include <conch/fmq/config.hpp>
 #include <conch/fmq/record.hpp>
 #include <conch/fmq/service_queue.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -35,7 +35,7 @@ public:
 
   /// How late an alarm may be for the sake of fewer wake-ups.
   [[nodiscard]] duration tolerance() const noexcept {
-    return std::min<duration>(config_.credit_slack, config_.quantum / 8);
+    return detail::least_of<duration>(config_.credit_slack, config_.quantum / 8);
   }
 
   /// How far a holder may get ahead of the first of the waiters without credit.
@@ -105,7 +105,7 @@ public:
     const auto& next = *queue_.next(clock_);
     const auto share = queue::has_credit(next) ? duration(next.virtual_time) + config_.credit_slack
                                                : queue_.least_due(clock_) + lead();
-    return std::min(since + (share - duration(holder.virtual_time)), oldest_is_aged_at());
+    return detail::least_of(since + (share - duration(holder.virtual_time)), oldest_is_aged_at());
   }
 
   /// Whether a holder that lets go has had so much that it may not take the lock again at once, or a
@@ -169,19 +169,20 @@ private:
   /// each piece of work gains nothing.
   void recall(record& r) noexcept {
     if (r.virtual_time != records::never_seen) {
-      r.virtual_time = std::max(duration(r.virtual_time), clock_ - config_.credit);
+      r.virtual_time = detail::most_of(duration(r.virtual_time), clock_ - config_.credit);
       return;
     }
     const auto some = 8 * config_.quantum;
-    r.virtual_time = std::clamp(newcomers_, clock_, clock_ + some);
+    r.virtual_time = detail::most_of(clock_, detail::least_of(newcomers_, clock_ + some));
     r.newcomer_until = duration(r.virtual_time) + some;
   }
 
   void settle(const record& holder, time_point now) noexcept {
     start(now);
     if (duration(holder.virtual_time) < duration(holder.newcomer_until))
-      newcomers_ = std::max(newcomers_, duration(holder.virtual_time));
-    clock_ = std::max(clock_, std::min(duration(holder.virtual_time), queue_.least_due(clock_)));
+      newcomers_ = detail::most_of(newcomers_, duration(holder.virtual_time));
+    clock_ = detail::most_of(
+        clock_, detail::least_of(duration(holder.virtual_time), queue_.least_due(clock_)));
   }
 
   time_point oldest_is_aged_at() const noexcept {
@@ -190,8 +191,8 @@ private:
 
   /// A waiter older than this goes first: its turn would long have come by itself.
   duration boost_age() const noexcept {
-    return std::max(config_.boost_age,
-                    2 * static_cast<std::int64_t>(queue_.size()) * config_.quantum);
+    return detail::most_of(config_.boost_age,
+                           2 * static_cast<std::int64_t>(queue_.size()) * config_.quantum);
   }
 
   const fmq_config& config_;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <conch/extremes.hpp>
 #include <conch/fmq/record.hpp>
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -74,9 +74,10 @@ public:
     const auto* first = first_by_level(clock);
     const auto ring_end =
         duration(static_cast<typename duration::rep>((level(clock) + 63) << level_bits_));
-    const duration by_level =
-        first != nullptr ? std::min(duration(first->virtual_time), ring_end) : duration::max();
-    return turn_ != nullptr ? std::min(by_level, duration(turn_->virtual_time)) : by_level;
+    const duration by_level = first != nullptr
+                                  ? detail::least_of(duration(first->virtual_time), ring_end)
+                                  : duration::max();
+    return turn_ != nullptr ? detail::least_of(by_level, duration(turn_->virtual_time)) : by_level;
   }
 
   /// Adds a waiter at the end of its level, or among those with credit if it is behind the clock.
@@ -153,7 +154,7 @@ private:
   }
 
   void enter_level(record& r, duration clock) noexcept {
-    const auto at = std::min(level(r.virtual_time), level(clock) + 63) % 64;
+    const auto at = detail::least_of(level(r.virtual_time), level(clock) + 63) % 64;
     enter(r, ring_[at], static_cast<std::uint8_t>(at));
     used_ = used_ | std::uint64_t{1} << at;
   }

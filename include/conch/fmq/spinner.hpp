@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
+#include <conch/extremes.hpp>
+
 #include <atomic>
 
 namespace conch::fmq {
@@ -27,7 +28,8 @@ public:
       Platform::relax();
       is_done = done();
     }
-    looks_.store(is_done ? std::min(2 * most, most_looks) : std::max(most - most / 8, least_looks),
+    looks_.store(is_done ? detail::least_of(2 * most, most_looks)
+                         : detail::most_of(most - most / 8, least_looks),
                  std::memory_order_relaxed);
     get_up();
     return is_done;

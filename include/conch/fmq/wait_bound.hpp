@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <conch/extremes.hpp>
 #include <conch/fmq/config.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 
@@ -14,7 +14,7 @@ struct wait_circumstances {
   std::size_t waiters = 0;              ///< N, the most at a time, the one in question among them
   std::chrono::nanoseconds gap{};       ///< σ, the longest time from one checkpoint to the next
   std::chrono::nanoseconds lateness{};  ///< ω, of a wake or timer, at the worst
-  fmq_config config{};
+  fmq_config config{};                  ///< of the lock
 };
 
 /// No thread waits for an fmq_lock for longer. With the quantum q, boost age B, boosted slice m and
@@ -31,7 +31,8 @@ constexpr std::chrono::nanoseconds wait_bound(const wait_circumstances& now) {
   const auto n = static_cast<std::chrono::nanoseconds::rep>(now.waiters);
   const auto& config = now.config;
   const auto each = config.boost_slice + now.gap + 2 * now.lateness + config.spin;
-  return std::max(config.boost_age, 2 * n * config.quantum) + n * each + now.lateness + config.spin;
+  return detail::most_of(config.boost_age, 2 * n * config.quantum) + n * each + now.lateness +
+         config.spin;
 }
 
 }  // namespace conch::fmq

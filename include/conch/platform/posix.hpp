@@ -55,10 +55,11 @@ namespace conch {
 /// simulated time in the place of this one. No function here changes errno. All times are of the
 /// monotonic clock.
 struct CONCH_SHARED posix_platform {
-  using clock = std::chrono::steady_clock;
-  using time_point = clock::time_point;
-  using duration = clock::duration;
+  using clock = std::chrono::steady_clock;  ///< the monotonic clock
+  using time_point = clock::time_point;     ///< of the platform's clock
+  using duration = clock::duration;         ///< of the platform's clock
 
+  /// What the locks keep in common.
   template <class T>
   using atomic = std::atomic<T>;
 
@@ -69,11 +70,12 @@ struct CONCH_SHARED posix_platform {
   /// Identifies a live thread; async-signal-safe. The value 0 is no thread.
   using thread_id = std::uintptr_t;
 
+  /// Names the calling thread while it lives.
   static thread_id this_thread() noexcept {
     return (thread_id)::pthread_self();  // an integer on Linux, a pointer on BSD
   }
 
-  static time_point now() noexcept { return clock::now(); }
+  static time_point now() noexcept { return clock::now(); }  ///< the time, by the monotonic clock
 
   /// Tells the CPU that the caller spins.
   static void relax() noexcept {
@@ -134,8 +136,13 @@ struct CONCH_SHARED posix_platform {
   /// The one T of the process if T is CONCH_SHARED, constant-initialised and never destroyed.
   template <class T>
   CONCH_SHARED static T& of_this_process() noexcept {
-    static constinit T object;
-    return object;
+    union immortal {
+      T object{};
+      constexpr immortal() noexcept : object() {}
+      ~immortal() {}  // NOLINT(*use-equals-default): that would destroy the object
+    };
+    static constinit immortal only;
+    return only.object;
   }
 
   /// A mutex that can be a constant; neither recursive nor timed.
@@ -146,8 +153,10 @@ struct CONCH_SHARED posix_platform {
     mutex& operator=(const mutex&) = delete;
     ~mutex() { ::pthread_mutex_destroy(&native_); }
 
-    void lock() noexcept { ::pthread_mutex_lock(&native_); }
+    void lock() noexcept { ::pthread_mutex_lock(&native_); }  ///< blocks until the caller has it
+    /// Takes it if nobody has it.
     bool try_lock() noexcept { return ::pthread_mutex_trylock(&native_) == 0; }
+    /// Precondition: the caller has it.
     void unlock() noexcept { ::pthread_mutex_unlock(&native_); }
 
   private:
@@ -203,10 +212,11 @@ struct CONCH_SHARED posix_platform {
 #endif
     }
 
+    /// Ends one wait, if there is one.
     void notify_one() noexcept { ::pthread_cond_signal(&native_); }
-    void notify_all() noexcept { ::pthread_cond_broadcast(&native_); }
+    void notify_all() noexcept { ::pthread_cond_broadcast(&native_); }  ///< ends all waits
 
-    static constexpr std::chrono::milliseconds heal_period{50};
+    static constexpr std::chrono::milliseconds heal_period{50};  ///< see above
 
   private:
     ::pthread_cond_t native_ = PTHREAD_COND_INITIALIZER;
@@ -215,11 +225,13 @@ struct CONCH_SHARED posix_platform {
   /// A counting semaphore: an unnamed POSIX one, which cannot be a constant.
   class semaphore {
   public:
+    /// With that count.
     explicit semaphore(unsigned count) noexcept { ::sem_init(&native_, 0, count); }
     semaphore(const semaphore&) = delete;
     semaphore& operator=(const semaphore&) = delete;
     ~semaphore() { ::sem_destroy(&native_); }
 
+    /// Waits until the count is positive, and takes one off.
     void acquire() noexcept {
       const errno_keeper keep;
       while (::sem_wait(&native_) != 0) {
@@ -227,6 +239,7 @@ struct CONCH_SHARED posix_platform {
       }
     }
 
+    /// Takes one off if the count is positive.
     bool try_acquire() noexcept {
       const int kept =
           errno;  // not written back on success, which leaves it alone and must be quick
@@ -238,6 +251,7 @@ struct CONCH_SHARED posix_platform {
       return true;
     }
 
+    /// Waits for that until the deadline at most.
     bool try_acquire_until(time_point deadline) noexcept {
       const errno_keeper keep;
 #if defined(CONCH_HAS_CLOCKWAIT)
@@ -260,6 +274,7 @@ struct CONCH_SHARED posix_platform {
       return true;
     }
 
+    /// Adds one, and lets a waiter run.
     void release() noexcept {  // fails only where the count is at its limit
 #if defined(CONCH_TSAN)
       __tsan_release(&native_);
@@ -288,6 +303,7 @@ struct CONCH_SHARED posix_platform {
     class waker {
     public:
       constexpr waker() noexcept = default;
+      /// Lets the thread run that unpark() has left a token for. Async-signal-safe on Linux.
       void wake() const noexcept;
 
     private:

@@ -27,6 +27,7 @@ struct CONCH_SHARED posix_process {
   class native_thread {
   public:
 #if defined(__linux__)
+    /// The calling thread.
     static native_thread self() noexcept { return {::getpid(), ::syscall(SYS_gettid)}; }
     /// Async-signal-safe. Keeps errno. Does nothing in a forked child: the thread is its parent's.
     void send(int signo) const noexcept {
@@ -35,6 +36,7 @@ struct CONCH_SHARED posix_process {
       ::syscall(SYS_tgkill, process_, thread_, signo);
       errno = kept;
     }
+    /// Whether it is the calling thread.
     [[nodiscard]] bool is_caller() const noexcept { return ::syscall(SYS_gettid) == thread_; }
 
   private:
@@ -66,9 +68,12 @@ struct CONCH_SHARED posix_process {
                                   std::to_string(most_signals));
   }
 
+  /// Somebody who is told of the signals that it listens to.
   class signal_listener {
   public:
+    /// Called with the object itself.
     using function = void (*)(signal_listener& self, int signo) noexcept;
+    /// `arrived` is called in the signal's handler, and must be async-signal-safe.
     explicit signal_listener(function arrived) noexcept : arrived_(arrived) {}
 
   private:
@@ -114,13 +119,16 @@ struct CONCH_SHARED posix_process {
 
   // Forks ----------------------------------------------------------------------------------------
 
+  /// When, of a fork.
   enum class fork_moment { before, after_in_parent, after_in_child };
 
   /// Somebody who is told of each fork() of the process, on the thread that forks. Without virtual
   /// functions, so that an object with static storage can be told when it has been destroyed.
   class fork_follower {
   public:
+    /// Called with the object itself.
     using function = void (*)(fork_follower& self, fork_moment when);
+    /// `tell` is called at each of the moments.
     explicit fork_follower(function tell) noexcept : tell_(tell) {}
 
   private:
@@ -158,6 +166,7 @@ struct CONCH_SHARED posix_process {
     all.guard.unlock();
   }
 
+  /// Does nothing if it does not follow.
   static void stop_following(fork_follower& follower) noexcept {
     auto& all = followers();
     all.guard.lock();

@@ -14,7 +14,7 @@ namespace conch {
 template <class Platform>
 class arrived_signals {
 public:
-  static constexpr int most = 64;
+  static constexpr int most = 64;  ///< the highest number
 
   /// Any thread; async-signal-safe. Release: pairs with take().
   void add(int signo) noexcept {
@@ -34,12 +34,14 @@ public:
     return 0;
   }
 
+  /// Whether there is one: a snapshot.
   [[nodiscard]] bool any() const noexcept {
     for (const auto& word : words_)
       if (word.load(std::memory_order_relaxed) != 0) return true;
     return false;
   }
 
+  /// Forgets all. No other thread may use it meanwhile.
   void clear() noexcept {
     for (auto& word : words_) word.store(0, std::memory_order_relaxed);
   }

@@ -21,9 +21,10 @@ enum class wait_result { notified, timed_out, interrupted };
 template <class Lock>
 class condition {
 public:
-  using platform = typename Lock::platform;
-  using time_point = typename platform::time_point;
+  using platform = typename Lock::platform;          ///< the platform that it is made for
+  using time_point = typename platform::time_point;  ///< of the platform's clock
 
+  /// The runtime must outlive it.
   explicit condition(runtime<Lock>& owner) noexcept : runtime_(owner) {}
   condition(const condition&) = delete;
   condition& operator=(const condition&) = delete;
@@ -50,6 +51,7 @@ public:
     if (here.notified) return wait_result::notified;
     return woken ? wait_result::interrupted : wait_result::timed_out;
   }
+  /// As wait_until(), for as long as it takes.
   wait_result wait() { return wait_until(detail::no_deadline<platform>); }
 
   /// Waits until done(), which is asked by the thread while it runs. What comes up for the thread is done
@@ -64,16 +66,19 @@ public:
     }
     return true;
   }
+  /// The same.
   template <class Done>
   void wait(Done done) {
     static_cast<void>(wait_until(detail::no_deadline<platform>, std::move(done)));
   }
 
+  /// Wakes the thread that has waited longest, if there is one. Precondition: the caller runs.
   void notify_one() {
     runtime_.check_runs("notify");
     forget_other_generations();
     if (first_ != nullptr) wake_first();
   }
+  /// Wakes all. Precondition: the caller runs. O(waiters).
   void notify_all() {
     runtime_.check_runs("notify");
     forget_other_generations();

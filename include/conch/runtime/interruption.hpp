@@ -50,8 +50,8 @@ public:
 
   /// A call under way that can be unblocked, or none.
   struct call {
-    unblock_function function = nullptr;
-    void* argument = nullptr;
+    unblock_function function = nullptr;  ///< nullptr: none.
+    void* argument = nullptr;             ///< of the function
   };
 
   /// Before a call that `function` unblocks. Calls it at once if an interrupt stands. Returns the call,
@@ -75,7 +75,7 @@ public:
   [[nodiscard]] bool is_inside() const noexcept { return function_ != nullptr; }
   /// Inside of a call: it is not to be unblocked until it goes on.
   [[gnu::cold]] void suspend() noexcept { disarm(armed); }
-  [[gnu::cold]] void resume() noexcept { arm(); }
+  [[gnu::cold]] void resume() noexcept { arm(); }  ///< the end of suspend()
 
   /// Outside of a call, before the thread looks at what there is to do. Acquire: pairs with
   /// interrupt().

@@ -12,17 +12,19 @@ namespace conch {
 /// Thrown at a checkpoint where a pending call has failed by what it returned.
 class pending_call_failed : public std::exception {
 public:
+  /// In words.
   [[nodiscard]] const char* what() const noexcept override { return "pending call failed"; }
 };
 
 /// A call that a thread which runs is to make at a checkpoint. It fails by throwing.
 struct pending_call {
-  void (*function)(void* argument) = nullptr;
-  void* argument = nullptr;
+  void (*function)(void* argument) = nullptr;  ///< what is called
+  void* argument = nullptr;                    ///< of the function
   /// If not nullptr, what is called in the place of `function`: one that fails by returning anything but
   /// 0, as functions in C do.
   int (*c_function)(void* argument) = nullptr;
 
+  /// Makes the call.
   void operator()() const {
     if (c_function == nullptr)
       function(argument);
@@ -44,7 +46,7 @@ class pending_calls {
   static_assert((Capacity & (Capacity - 1)) == 0, "a power of two");
 
 public:
-  static constexpr std::size_t capacity = Capacity;
+  static constexpr std::size_t capacity = Capacity;  ///< how many calls may wait
 
   pending_calls() noexcept { clear(); }
   pending_calls(const pending_calls&) = delete;

@@ -19,6 +19,7 @@ namespace conch {
 template <class Lock>
 class [[nodiscard]] attachment {
 public:
+  /// May throw std::bad_alloc at a thread's first, and runtime_finalized.
   explicit attachment(runtime<Lock>& owner) : runtime_(owner), entry_(owner.enter()) {}
   attachment(const attachment&) = delete;
   attachment& operator=(const attachment&) = delete;
@@ -34,6 +35,7 @@ private:
 template <class Lock>
 class [[nodiscard]] running {
 public:
+  /// May throw runtime_finalized.
   explicit running(runtime<Lock>& owner) : runtime_(owner) {
     auto* const self = owner.own_state();
     if (self == nullptr) owner.violate("run by a thread that is not attached");
@@ -62,7 +64,9 @@ private:
 template <class Lock>
 class [[nodiscard]] released {
 public:
+  /// For a call that an interrupt need not end, or cannot.
   explicit released(runtime<Lock>& owner) : runtime_(owner), self_(owner.let_go()) {}
+  /// `unblock(argument)` is what an interrupt calls.
   released(runtime<Lock>& owner, unblock_function unblock, void* argument)
       : runtime_(owner), self_(owner.let_go_to_block()), unblockable_(true) {
     outer_ = self_.interruption_.begin(unblock, argument);
@@ -86,6 +90,7 @@ private:
 template <class Lock>
 class [[nodiscard]] slow_region {
 public:
+  /// Precondition: the thread runs.
   explicit slow_region(runtime<Lock>& owner)
       : runtime_(owner), self_(owner.running_state("released_if_slow")) {
     owner.begin_slow_call(self_);

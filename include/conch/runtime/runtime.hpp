@@ -34,18 +34,20 @@ inline constexpr std::uint32_t stop = 1 << 3;       ///< all threads are to stop
 inline constexpr std::uint32_t exception = 1 << 4;  ///< the thread is to throw
 /// The host's own, for n from 0 to 15.
 constexpr std::uint32_t user(unsigned n) noexcept { return std::uint32_t{1} << (16 + n); }
-inline constexpr std::uint32_t all_user_bits = 0xFFFF0000;
+inline constexpr std::uint32_t all_user_bits = 0xFFFF0000;  ///< all of the host's own
 }  // namespace reason
 
 /// Thrown in every thread after request_stop().
 class stop_requested : public std::exception {
 public:
+  /// In words.
   [[nodiscard]] const char* what() const noexcept override { return "stop requested"; }
 };
 
 /// Thrown, if so configured, where a thread comes back to a runtime that was finalised.
 class runtime_finalized : public std::exception {
 public:
+  /// In words.
   [[nodiscard]] const char* what() const noexcept override { return "runtime finalised"; }
 };
 
@@ -58,18 +60,19 @@ enum class finalized_threads {
 /// On which thread a pending call runs.
 enum class run_on { any_thread, main_thread };
 
+/// How a runtime is to be. All of it has defaults.
 struct runtime_config {
-  finalized_threads when_finalized = finalized_threads::park;
-  std::uint32_t recursion_limit = 1000;  ///< of each thread that attaches
+  finalized_threads when_finalized = finalized_threads::park;  ///< see there
+  std::uint32_t recursion_limit = 1000;                        ///< of each thread that attaches
 
   /// Called when the breaker leaves zero, and when a thread begins to run or ends a checkpoint while it is
   /// not zero; see conch/breaker.hpp. runtime::current() is then the thread to be stopped.
   void (*push)(void* context) noexcept = nullptr;
-  void* push_context = nullptr;
+  void* push_context = nullptr;  ///< the first argument of push
 
   /// Called at a checkpoint with the user bits that were set, and which are clear now.
   void (*on_user_bits)(void* context, std::uint32_t bits) = nullptr;
-  void* user_context = nullptr;
+  void* user_context = nullptr;  ///< the first argument of on_user_bits
 };
 
 namespace detail {
@@ -110,11 +113,11 @@ class runtime final : posix_process::fork_follower, posix_process::signal_listen
   static_assert(cooperative_lock<Lock>);
 
 public:
-  using lock_type = Lock;
-  using platform = typename Lock::platform;
-  using state = thread_state<platform>;
-  using thread_id = typename platform::thread_id;
-  using signal_handler = std::function<void(int signo)>;
+  using lock_type = Lock;                                 ///< the lock that it is over
+  using platform = typename Lock::platform;               ///< the platform that it is made for
+  using state = thread_state<platform>;                   ///< what it knows of a thread
+  using thread_id = typename platform::thread_id;         ///< as the platform names threads
+  using signal_handler = std::function<void(int signo)>;  ///< of a signal, called at a checkpoint
 
   /// The lock raises a drop request, which the breaker mirrors.
   static constexpr bool asks = requires(Lock & lock) { lock.request(); };
@@ -180,6 +183,7 @@ public:
     release();
     return some;
   }
+  /// Any thread: whether it is attached, and the main thread.
   [[nodiscard]] bool is_main_thread() const noexcept { return is_main(own_state()); }
 
   // Checkpoints ----------------------------------------------------------------------------------
@@ -238,8 +242,8 @@ public:
     handlers_[index(signo)] = handler;
   }
 
-  /// Async-signal-safe: as if the signal had come to the main thread, which is the only one to call it
-  /// in a program with signals.
+  /// Async-signal-safe: as if the signal had come to the main thread. In a program where signals do come
+  /// it is for the main thread alone: elsewhere its blocking system calls would go on.
   void signal_arrived(int signo) noexcept {
     signals_.add(signo);
     elsewhere_.fetch_or(main_signal, std::memory_order_seq_cst);
@@ -249,7 +253,8 @@ public:
   }
 
   /// Raises an exception in an attached thread at its next checkpoint, and wakes it if it can be
-  /// unblocked. One that was not thrown yet is replaced. False if there is no such thread. O(threads).
+  /// unblocked. One that was not thrown yet is replaced; nullptr only takes it back. False if there is no
+  /// such thread. O(threads).
   bool raise_in(thread_id thread, const std::exception_ptr& exception) {
     check_runs("raise_in");
     for (auto* s = attached_; s != nullptr; s = s->next_) {
@@ -260,7 +265,7 @@ public:
     return false;
   }
 
-  /// Raises an exception in every attached thread but the caller. O(threads).
+  /// Raises an exception in every thread that is attached by now but the caller. O(threads).
   void terminate(const std::exception_ptr& exception) {
     auto& self = running_state("terminate");
     for (auto* s = attached_; s != nullptr; s = s->next_)
@@ -339,6 +344,7 @@ public:
       if (c.maker != &self) c.maker = nullptr;  // it will not come back to them
     announce(main_call, reason::call);
   }
+  /// Any thread: a snapshot.
   [[nodiscard]] bool is_finalized() const noexcept {
     return (elsewhere_.load(std::memory_order_relaxed) & finalizing) != 0;
   }
@@ -357,7 +363,7 @@ public:
 
   /// For monitoring, and for what a lock can do beside; taking it or letting go is the runtime's.
   [[nodiscard]] Lock& lock() noexcept { return lock_slot_.lock; }
-  [[nodiscard]] const Lock& lock() const noexcept { return lock_slot_.lock; }
+  [[nodiscard]] const Lock& lock() const noexcept { return lock_slot_.lock; }  ///< likewise
 
   /// Lock and threads in words. May allocate. O(threads).
   [[nodiscard]] std::string describe() {
@@ -540,7 +546,8 @@ private:
     while (*link != &self) link = &(*link)->next_;
     *link = self.next_;
     auto** mine = &platform::template of_this_thread<own_states>().first;
-    while (*mine != &self) mine = &(*mine)->also_mine_;
+    while (*mine != &self)  // NOLINT(clang-analyzer-core.NullDereference): it is among them
+      mine = &(*mine)->also_mine_;
     *mine = self.also_mine_;
     dismiss(self, list);
   }
@@ -699,6 +706,7 @@ private:
 
   void raise(state& target, const std::exception_ptr& exception) {
     static_cast<void>(take_exception(target));
+    if (exception == nullptr) return;
     target.exception_ = exception;
     ++exceptions_pending_;
     elsewhere_.fetch_or(exceptions, std::memory_order_relaxed);  // under the lock

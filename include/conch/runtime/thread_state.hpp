@@ -21,9 +21,11 @@ class condition;
 /// Thrown where a thread calls deeper than its limit.
 class recursion_limit_exceeded : public std::runtime_error {
 public:
+  /// With a message that names the limit.
   explicit recursion_limit_exceeded(std::uint32_t limit)
       : std::runtime_error("more than " + std::to_string(limit) + " calls inside each other"),
         limit_(limit) {}
+  /// How many calls are allowed.
   [[nodiscard]] std::uint32_t limit() const noexcept { return limit_; }
 
 private:
@@ -37,7 +39,7 @@ private:
 template <class Platform>
 class thread_state {
 public:
-  using thread_id = typename Platform::thread_id;
+  using thread_id = typename Platform::thread_id;  ///< as the platform names threads
 
   thread_state() noexcept = default;
   thread_state(const thread_state&) = delete;
@@ -47,13 +49,16 @@ public:
   /// attach(). A push function may read it on any thread; the host then uses std::atomic_ref for both.
   void* frame = nullptr;
 
+  /// As the platform names threads. Any thread.
   [[nodiscard]] thread_id id() const noexcept { return id_; }
   /// How many of its checkpoints had something to do.
   [[nodiscard]] std::uint64_t ticks() const noexcept { return ticks_; }
   /// How many attachments the thread has, one inside the other.
   [[nodiscard]] std::uint32_t nesting() const noexcept { return nesting_; }
 
+  /// How many calls it is inside of.
   [[nodiscard]] std::uint32_t depth() const noexcept { return depth_; }
+  /// How many calls are allowed.
   [[nodiscard]] std::uint32_t recursion_limit() const noexcept { return recursion_limit_; }
   /// One below the present depth takes effect when the thread has returned from there.
   void set_recursion_limit(std::uint32_t calls) noexcept { recursion_limit_ = calls; }
@@ -65,6 +70,7 @@ public:
     ++depth_;
     return true;
   }
+  /// The end of a call. Precondition: descend() succeeded before.
   void ascend() noexcept { --depth_; }
 
 private:
@@ -91,6 +97,7 @@ private:
 template <class Platform>
 class [[nodiscard]] deeper {
 public:
+  /// Throws recursion_limit_exceeded. Precondition: the thread runs.
   explicit deeper(thread_state<Platform>& caller) : state_(caller) {
     if (!caller.descend()) throw recursion_limit_exceeded(caller.recursion_limit());
   }

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// Step 3 of docs/tutorial.md: the lock is let go around calls that may block.
+
+#include <conch/fmq_lock.hpp>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <mutex>
+#include <span>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <unistd.h>
+
+namespace {
+
+enum class opcode { set, add, loop, jump, receive, send, halt };
+
+struct instruction {
+  opcode code;
+  std::size_t operand = 0;
+};
+
+/// Bytes from one thread to another.
+class channel {
+public:
+  channel() {
+    if (::pipe(ends_.data()) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  }
+  channel(const channel&) = delete;
+  channel& operator=(const channel&) = delete;
+  ~channel() {
+    close();
+    ::close(ends_[0]);
+  }
+  /// Waits for a byte. False at the end.
+  [[nodiscard]] bool take(char& byte) const { return ::read(ends_[0], &byte, 1) == 1; }
+  /// Waits for room.
+  void put(char byte) const {
+    if (::write(ends_[1], &byte, 1) != 1)
+      throw std::system_error(errno, std::generic_category(), "write");
+  }
+  /// Nothing more comes.
+  void close() {
+    if (ends_[1] >= 0) ::close(std::exchange(ends_[1], -1));
+  }
+
+private:
+  std::array<int, 2> ends_{};
+};
+
+/// What a thread of the machine is to do.
+struct script {
+  std::span<const instruction> code;
+  const channel* input = nullptr;
+  channel* output = nullptr;  // closed when the script halts
+};
+
+constexpr std::array counts{instruction{opcode::set, 1'000'000}, instruction{opcode::add, 1},
+                            instruction{opcode::loop, 1}, instruction{opcode::halt}};
+constexpr std::array echoes{instruction{opcode::receive, 3}, instruction{opcode::send},
+                            instruction{opcode::jump, 0}, instruction{opcode::halt}};
+constexpr std::array asks{instruction{opcode::set, 100},   instruction{opcode::send},
+                          instruction{opcode::receive, 5}, instruction{opcode::add, 1},
+                          instruction{opcode::loop, 1},    instruction{opcode::halt}};
+
+conch::fmq_lock big_lock;
+std::size_t total = 0;  // what all scripts share, guarded by big_lock
+
+void run(const script& self) {
+  std::unique_lock turn(big_lock);
+  std::size_t next = 0;
+  std::size_t counter = 0;
+  char byte = 'c';
+  for (;;) {
+    const auto [code, operand] = self.code[next++];
+    switch (code) {
+      case opcode::set:
+        counter = operand;
+        break;
+      case opcode::add:
+        total += operand;
+        break;
+      case opcode::loop:  // back, as often as `set` has said
+        if (--counter > 0) next = operand;
+        big_lock.checkpoint();  // here another thread may come in
+        break;
+      case opcode::jump:
+        next = operand;
+        big_lock.checkpoint();
+        break;
+      case opcode::receive:  // a byte, or a jump at the end
+        turn.unlock();
+        if (!self.input->take(byte)) next = operand;
+        turn.lock();
+        break;
+      case opcode::send:
+        turn.unlock();
+        self.output->put(byte);
+        turn.lock();
+        break;
+      case opcode::halt:
+        if (self.output != nullptr) self.output->close();
+        return;
+    }
+  }
+}
+
+}  // namespace
+
+int main() {  // NOLINT(bugprone-exception-escape): an exception ends the program
+  channel requests;
+  channel answers;
+  std::thread first(run, script{counts});
+  std::thread second(run, script{counts});
+  std::thread server(run, script{echoes, &requests, &answers});
+  run({asks, &answers, &requests});
+  for (auto* thread : {&first, &second, &server}) thread->join();
+  std::printf("counted to %zu\n", total);
+  return total == 2'000'100 ? 0 : 1;
+}
