@@ -29,7 +29,7 @@ namespace conch {
 /// Do not      where fairness or speed matters. glibc before 2.41 can lose a condition's wake-up;
 ///             waits then last up to posix_platform::condition::heal_period longer.
 ///
-/// Can be constinit where the platform's condition can (glibc 2.30 or later).
+/// Can be constinit, with glibc from 2.30 on.
 template <class Platform = posix_platform, class Observer = no_observer>
 class CONCH_CAPABILITY("mutex") basic_pthread_lock {
 public:

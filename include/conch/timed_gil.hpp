@@ -34,7 +34,7 @@ namespace conch {
 /// Use it      to compare, and to see the convoy.
 /// Do not      where threads that do I/O share the lock with CPU-bound ones.
 ///
-/// Can be constinit where the platform's condition can (glibc 2.30 or later).
+/// Can be constinit, with glibc from 2.30 on.
 template <class Platform = posix_platform, class Observer = no_observer>
 class CONCH_CAPABILITY("mutex") basic_timed_gil {
 public:

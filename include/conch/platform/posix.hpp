@@ -15,7 +15,13 @@
 #include <cstdlib>
 #include <ctime>
 
-#if defined(__linux__)
+// CONCH_LIKE_FREEBSD and CONCH_LIKE_MACOS take the paths for these systems on another one, as far as it
+// has what they need: no futex and no sem_clockwait(), and on macOS no unnamed semaphores either.
+#if defined(__linux__) && !defined(CONCH_LIKE_FREEBSD) && !defined(CONCH_LIKE_MACOS)
+#define CONCH_LINUX 1
+#endif
+
+#if defined(CONCH_LINUX)
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #endif
@@ -26,7 +32,7 @@
 #define CONCH_SHARED __attribute__((visibility("default")))
 
 #if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
-#if __GLIBC_PREREQ(2, 30)
+#if __GLIBC_PREREQ(2, 30) && defined(CONCH_LINUX)
 #define CONCH_HAS_CLOCKWAIT 1
 #endif
 #if !__GLIBC_PREREQ(2, 41)
@@ -169,7 +175,7 @@ struct CONCH_SHARED posix_platform {
   /// longer than heal_period before it ends for no reason.
   class condition {
   public:
-#if defined(CONCH_HAS_CLOCKWAIT) || defined(__APPLE__)
+#if defined(CONCH_HAS_CLOCKWAIT) || !defined(CONCH_LINUX)
     constexpr condition() noexcept = default;
 #else
     condition() noexcept {
@@ -199,14 +205,18 @@ struct CONCH_SHARED posix_platform {
       const auto left = to_timespec(deadline - now());
       ::pthread_cond_timedwait_relative_np(&native_, &m.native_, &left);
 #else
-#if defined(CONCH_CONDITION_LOSES_SIGNALS)
+#if defined(CONCH_CONDITION_LOSES_SIGNALS) || !defined(CONCH_LINUX)
       const auto heal = now() + heal_period;
       if (heal < deadline) deadline = heal;
 #endif
-      const auto absolute = to_timespec(deadline.time_since_epoch());
 #if defined(CONCH_HAS_CLOCKWAIT)
+      const auto absolute = to_timespec(deadline.time_since_epoch());
       ::pthread_cond_clockwait(&native_, &m.native_, CLOCK_MONOTONIC, &absolute);
-#else
+#elif defined(CONCH_LINUX)
+      const auto absolute = to_timespec(deadline.time_since_epoch());
+      ::pthread_cond_timedwait(&native_, &m.native_, &absolute);
+#else  // by the clock that may be set, and so in pieces
+      const auto absolute = on_realtime_clock(deadline);
       ::pthread_cond_timedwait(&native_, &m.native_, &absolute);
 #endif
 #endif
@@ -222,6 +232,57 @@ struct CONCH_SHARED posix_platform {
     ::pthread_cond_t native_ = PTHREAD_COND_INITIALIZER;
   };
 
+#if defined(__APPLE__) || defined(CONCH_LIKE_MACOS)
+  /// A counting semaphore.
+  class semaphore {
+  public:
+    /// With that count.
+    explicit semaphore(unsigned count) noexcept : count_(count) {}
+
+    /// Waits until the count is positive, and takes one off.
+    void acquire() noexcept {
+      mutex_.lock();
+      while (count_ == 0) condition_.wait(mutex_);
+      --count_;
+      mutex_.unlock();
+    }
+
+    /// Takes one off if the count is positive.
+    bool try_acquire() noexcept { return try_acquire_until(time_point::min()); }
+
+    /// Waits for that until the deadline at most.
+    bool try_acquire_until(time_point deadline) noexcept {
+      mutex_.lock();
+      while (count_ == 0 && deadline != time_point::min() && now() < deadline)
+        condition_.wait_until(mutex_, deadline);
+      const bool some = count_ != 0;
+      if (some) --count_;
+      mutex_.unlock();
+      return some;
+    }
+
+    /// Adds one, and lets a waiter run.
+    void release() noexcept {
+      mutex_.lock();
+      ++count_;
+      condition_.notify_one();  // under the mutex: the semaphore may be gone after it
+      mutex_.unlock();
+    }
+
+    /// A snapshot of the count.
+    int count() const noexcept {
+      mutex_.lock();
+      const auto seen = count_;
+      mutex_.unlock();
+      return static_cast<int>(seen);
+    }
+
+  private:
+    mutable mutex mutex_;
+    condition condition_;
+    unsigned count_;
+  };
+#else
   /// A counting semaphore: an unnamed POSIX one, which cannot be a constant.
   class semaphore {
   public:
@@ -241,8 +302,7 @@ struct CONCH_SHARED posix_platform {
 
     /// Takes one off if the count is positive.
     bool try_acquire() noexcept {
-      const int kept =
-          errno;  // not written back on success, which leaves it alone and must be quick
+      const int kept = errno;  // written back on failure alone: a success leaves it as it is
       while (::sem_trywait(&native_) != 0) {
         const bool is_none_left = errno == EAGAIN;
         errno = kept;
@@ -260,11 +320,8 @@ struct CONCH_SHARED posix_platform {
         if (errno != EINTR) return false;
 #else
       while (!try_acquire()) {
-        const auto left = deadline - now();
-        if (left <= duration::zero()) return false;
-        ::timespec absolute;
-        ::clock_gettime(CLOCK_REALTIME, &absolute);
-        absolute = plus(absolute, left);
+        if (now() >= deadline) return false;
+        const auto absolute = on_realtime_clock(deadline);
         if (::sem_timedwait(&native_, &absolute) == 0) return true;
       }
 #endif
@@ -292,6 +349,7 @@ struct CONCH_SHARED posix_platform {
   private:
     ::sem_t native_;
   };
+#endif
 
   /// One thread's own place to sleep: a token that park() waits for and takes, and that unpark()
   /// leaves. A token left before the park ends it at once; two tokens are one. A park can end by a
@@ -329,7 +387,7 @@ struct CONCH_SHARED posix_platform {
   private:
     bool wait(const time_point* deadline) noexcept;
 
-#if defined(__linux__) && !defined(CONCH_PORTABLE_PARKER)
+#if defined(CONCH_LINUX)
     enum : std::uint32_t { empty, token, sleeping };
 #if defined(SYS_futex_time64)  // 32-bit machines, whose std::time_t may be either
     static constexpr long futex_call = sizeof(std::time_t) > sizeof(long) ? SYS_futex_time64
@@ -367,14 +425,16 @@ private:
     return result;
   }
 
-  static ::timespec plus(::timespec time, std::chrono::nanoseconds more) noexcept {
-    return to_timespec(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec) +
-                       more);
+  static ::timespec on_realtime_clock(time_point deadline) noexcept {
+    ::timespec today;
+    ::clock_gettime(CLOCK_REALTIME, &today);
+    return to_timespec(std::chrono::seconds(today.tv_sec) +
+                       std::chrono::nanoseconds(today.tv_nsec) + (deadline - now()));
   }
 
   static unsigned count_cpus() noexcept {
     const errno_keeper keep;
-#if defined(__linux__)
+#if defined(CONCH_LINUX)
     ::cpu_set_t usable;
     if (::sched_getaffinity(0, sizeof usable, &usable) == 0)
       return static_cast<unsigned>(CPU_COUNT(&usable));
@@ -384,7 +444,7 @@ private:
   }
 };
 
-#if defined(__linux__) && !defined(CONCH_PORTABLE_PARKER)
+#if defined(CONCH_LINUX)
 
 // The parker's word goes empty → sleeping (park) → token (unpark) → empty (the end of park), or
 // empty → token (unpark) → empty (park). unpark()'s release pairs with both acquires of wait().

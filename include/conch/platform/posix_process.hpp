@@ -14,7 +14,7 @@
 #include <string>
 #include <system_error>
 
-#if defined(__linux__)
+#if defined(CONCH_LINUX)
 #include <sys/syscall.h>
 #endif
 
@@ -26,7 +26,7 @@ struct CONCH_SHARED posix_process {
   /// A thread as the kernel knows it, to send it signals. Sending to one that has ended does nothing.
   class native_thread {
   public:
-#if defined(__linux__)
+#if defined(CONCH_LINUX)
     /// The calling thread.
     static native_thread self() noexcept { return {::getpid(), ::syscall(SYS_gettid)}; }
     /// Async-signal-safe. Keeps errno. Does nothing in a forked child: the thread is its parent's.
