@@ -154,8 +154,9 @@ private:
   }
 
   void enter_level(record& r, duration clock) noexcept {
-    const auto at = detail::least_of(level(r.virtual_time), level(clock) + 63) % 64;
-    enter(r, ring_[at], static_cast<std::uint8_t>(at));
+    const auto last = level(clock) + 63;
+    const auto at = static_cast<std::uint8_t>(detail::least_of(level(r.virtual_time), last) % 64);
+    enter(r, ring_[at], at);
     used_ = used_ | std::uint64_t{1} << at;
   }
 
