@@ -53,7 +53,7 @@ TEST_CASE(
     std::vector<record> records(12);
     tester t;
     for (int step = 0; step < 300; ++step) {
-      auto& r = records[random.below(records.size())];
+      auto& r = records[static_cast<std::size_t>(random.below(records.size()))];
       if (r.place != record::unqueued)
         t.remove(r);
       else
@@ -77,7 +77,7 @@ TEST_CASE("waiters are served level by level, in a level as they came, credit fi
     std::vector<record> records(12);
     tester t;
     for (int step = 0; step < 300; ++step) {
-      auto& r = records[random.below(records.size())];
+      auto& r = records[static_cast<std::size_t>(random.below(records.size()))];
       if (r.place == record::unqueued) {
         t.push(r, width * static_cast<std::int64_t>(random.below(ring + 1)) -
                       (random.below(4) == 0 && t.clock > width * ring ? width * ring : duration()));
