@@ -311,7 +311,7 @@ TEMPLATE_LIST_TEST_CASE("an observer hears of every acquire, release, wait and a
   CHECK(counts[lock_event::acquired] == 1);
   CHECK(counts[lock_event::wait_started] == 0);
 
-  std::thread([&] { (void)lock.try_lock_for(std::chrono::milliseconds(1)); }).join();
+  std::thread([&] { (void)lock.try_lock_for(std::chrono::milliseconds(50)); }).join();
   CHECK(counts[lock_event::wait_started] == 1);
   CHECK(counts[lock_event::wait_abandoned] == 1);
 
