@@ -44,6 +44,8 @@ int measure(int argc, char** argv) {
 #if defined(CONCH_BENCH_LUA)
   conch::lab::print("\nLua on one thread, under fmq_lock:\n");
   conch::lab::print(conch::bench::table_of_lua(10 * repetitions));
+#else
+  conch::lab::print("\nLua on one thread is left out: this was built without Lua 5.4\n");
 #endif
   conch::lab::print(
       fmt::format("\nA signal for the main thread, beside {} threads that compute:\n", hogs));

@@ -15,8 +15,8 @@ namespace conch {
 /// internal mutex held: it must not block or touch a lock. It is called again only after the word was
 /// zero again. Whoever leaves reasons standing, as an exception at a checkpoint may, calls push(). Where it
 /// sets a flag of the host's, that is a read-modify-write that releases, and the host, which looks at the
-/// flag with acquire, clears it, by a read-modify-write too, before it deals with the reasons: else it may find the word as
-/// it was, or lose a push.
+/// flag with acquire, clears it before it deals with the reasons, by a read-modify-write too: else it
+/// may find the word as it was, or lose a push.
 ///
 /// Whoever deals with a reason takes its bit first and looks at the reason itself then; whoever gives a
 /// reason states it first and sets the bit then. So no reason is missed; a bit may stand for one that

@@ -37,9 +37,6 @@ struct CONCH_SHARED contract_handler_slot {
   std::atomic<contract_handler> handler{nullptr};
 };
 
-}  // namespace detail
-
-namespace detail {
 /// An argument is out of range: throws std::invalid_argument, or ends the program where it is compiled
 /// without exceptions.
 [[noreturn]] inline void reject(const std::string& what) {
@@ -49,6 +46,7 @@ namespace detail {
   posix_platform::die(("conch: " + what).c_str());
 #endif
 }
+
 }  // namespace detail
 
 /// Sets the handler of the whole process and returns the one before; nullptr is the default one,

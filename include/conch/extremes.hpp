@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// What <algorithm> has too, which takes longer to compile than the locks.
+/// What <algorithm> has too, without the time that it takes to compile.
 namespace conch::detail {
 
 template <class T>

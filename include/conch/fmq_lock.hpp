@@ -194,8 +194,8 @@ public:
     return text;
   }
 
-  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No other
-  /// thread may use it meanwhile.
+  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No
+  /// other thread may use it meanwhile.
   void reset_after_fork(bool held) noexcept {
     std::construct_at(&guard_);  // not destroyed first: a thread that is gone may have it
     std::construct_at(&word_);

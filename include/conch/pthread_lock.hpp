@@ -112,8 +112,8 @@ public:
            std::to_string(waiters()) + " waiting";
   }
 
-  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No other
-  /// thread may use it meanwhile.
+  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No
+  /// other thread may use it meanwhile.
   void reset_after_fork(bool held) noexcept {
     std::construct_at(&mutex_);  // not destroyed first: threads that are gone may wait in it
     std::construct_at(&condition_);

@@ -102,8 +102,8 @@ public:
            std::to_string(waiters()) + " waiting";
   }
 
-  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No other
-  /// thread may use it meanwhile.
+  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No
+  /// other thread may use it meanwhile.
   void reset_after_fork(bool held) noexcept {
     // Not destroyed first: threads that are gone may wait in it.
     std::construct_at(&semaphore_, held ? 0U : 1U);

@@ -142,8 +142,8 @@ public:
            std::to_string(check_interval()) + " ticks left";
   }
 
-  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No other
-  /// thread may use it meanwhile.
+  /// In a forked child, before anything else is done with it: as new, held by the caller or free. No
+  /// other thread may use it meanwhile.
   void reset_after_fork(bool held) noexcept {
     semaphore_.reset_after_fork(held);
     owner_.store(held ? Platform::this_thread() : thread_id{}, std::memory_order_relaxed);

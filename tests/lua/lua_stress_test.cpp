@@ -84,6 +84,8 @@ TEMPLATE_LIST_TEST_CASE("tables that Lua code on 8 threads shares are whole in t
           universe.announce();
         });
       });
+    if (TestType::lock::traits.fairness != conch::fairness::none)
+      errors.push_back(call(main, "wait_for_all", thread_count));
     errors.push_back(call(main, "finish", seconds()));
     universe.wait([&] { return ended == thread_count; });
     errors.push_back(call(main, "check", thread_count));

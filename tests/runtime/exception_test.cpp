@@ -145,7 +145,10 @@ TEMPLATE_LIST_TEST_CASE("no exception takes back one that was not thrown yet", "
   CHECK(rt.raise_in(id, nullptr));
   CHECK(taken_back.use_count() == 1);
   CHECK(number_at_checkpoint(rt) == 0);
+  const auto ticks = rt.current()->ticks();
   CHECK(rt.raise_in(id, nullptr));  // there is none
+  rt.checkpoint();
+  CHECK(rt.current()->ticks() == ticks);  // nothing was to be done
   CHECK(rt.raise_in(id, number(2)));
   CHECK(number_at_checkpoint(rt) == 2);
 }

@@ -474,9 +474,11 @@ TEMPLATE_LIST_TEST_CASE("a signal handler leaves errno alone", "[signals]", all_
 // Storms ----------------------------------------------------------------------------------------
 
 // Eight threads run, sleep and wait, and each sends its share of the signals to whomever; after every
-// so many of them each waits until a handler has run that began after its last one was sent.
+// so many of them, and at its end, each waits until every handler has begun after the last one of its
+// kind that it sent. (One kind alone says nothing of the others: those may still be on their way to
+// other threads.)
 //
-// threads   send ─ checkpoint ─ send ─ released ─ send ─ … ─ (handler has run since) ─ send ─ …
+// threads   send ─ checkpoint ─ send ─ released ─ send ─ … ─ (handlers have run since) ─ send ─ …
 // main      checkpoint, wait, sleep, read, …
 TEMPLATE_LIST_TEST_CASE("in a storm of 100,000 signals over 8 threads none is lost", "[signals]",
                         all_locks) {
@@ -512,10 +514,11 @@ TEMPLATE_LIST_TEST_CASE("in a storm of 100,000 signals over 8 threads none is lo
       ++there;
       await([&] { return there == threads; });
       const auto its_self = rt.attach();
+      std::array<int, 4> mine{};  // for each signal, how many had been sent when this thread last did
       for (int i = 1; i <= each; ++i) {
         const auto s = random.below(signals.size());
         const auto to = everybody[random.below(threads + 1)].load();
-        const int mine = ++sent[s];
+        mine[s] = ++sent[s];
         ::pthread_kill(to, signals[s]);
         if (i % 16 == 0) rt.checkpoint();
         if (i % 64 == 0) {
@@ -523,7 +526,8 @@ TEMPLATE_LIST_TEST_CASE("in a storm of 100,000 signals over 8 threads none is lo
         }
         if (i % between_looks == 0 || i == each) {
           const released<TestType> out(rt);
-          await([&] { return handled[s] >= mine; });
+          for (std::size_t kind = 0; kind < signals.size(); ++kind)
+            await([&] { return handled[kind] >= mine[kind]; });
         }
       }
       ++ended;

@@ -165,16 +165,16 @@ public:
 
 private:
   /// A thread that was away has had at least what the clock shows, but for its credit. A newcomer
-  /// starts where those before it have got to, and is one for its first quanta: so a fresh thread for
-  /// each piece of work gains nothing.
+  /// starts where those before it have got to, but inherits no more than eight quanta, and is one until
+  /// it has had as much itself: so a fresh thread for each piece of work gains nothing.
   void recall(record& r) noexcept {
     if (r.virtual_time != records::never_seen) {
       r.virtual_time = detail::most_of(duration(r.virtual_time), clock_ - config_.credit);
       return;
     }
-    const auto some = 8 * config_.quantum;
-    r.virtual_time = detail::most_of(clock_, detail::least_of(newcomers_, clock_ + some));
-    r.newcomer_until = duration(r.virtual_time) + some;
+    const auto inherited = 8 * config_.quantum;
+    r.virtual_time = detail::most_of(clock_, detail::least_of(newcomers_, clock_ + inherited));
+    r.newcomer_until = duration(r.virtual_time) + inherited;
   }
 
   void settle(const record& holder, time_point now) noexcept {

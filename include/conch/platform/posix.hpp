@@ -253,8 +253,7 @@ struct CONCH_SHARED posix_platform {
     /// Waits for that until the deadline at most.
     bool try_acquire_until(time_point deadline) noexcept {
       mutex_.lock();
-      while (count_ == 0 && deadline != time_point::min() && now() < deadline)
-        condition_.wait_until(mutex_, deadline);
+      while (count_ == 0 && now() < deadline) condition_.wait_until(mutex_, deadline);
       const bool some = count_ != 0;
       if (some) --count_;
       mutex_.unlock();

@@ -50,7 +50,7 @@ public:
 
   /// A call under way that can be unblocked, or none.
   struct call {
-    unblock_function function = nullptr;  ///< nullptr: none.
+    unblock_function function = nullptr;  ///< nullptr: none
     void* argument = nullptr;             ///< of the function
   };
 
