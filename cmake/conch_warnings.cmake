@@ -9,5 +9,5 @@ target_compile_options(
             -Wpedantic
             -Wconversion
             -Wshadow
-            $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wthread-safety>
+            $<$<COMPILE_LANG_AND_ID:CXX,Clang,AppleClang>:-Wthread-safety>
             $<$<BOOL:${CONCH_WERROR}>:-Werror>)

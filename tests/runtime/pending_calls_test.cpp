@@ -416,7 +416,6 @@ TEMPLATE_LIST_TEST_CASE("of the calls of many producers none is lost and none is
   };
   const auto items =
       std::make_unique<std::vector<item>>(static_cast<std::size_t>(producers * each));
-  std::atomic<int> made{0};
   std::atomic<bool> stop{false};
   struct making {
     static void note(void* argument) {

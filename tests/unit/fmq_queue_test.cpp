@@ -63,7 +63,7 @@ TEST_CASE(
       auto least = t.clock / width + ring;  // who is further ahead than that is not told apart
       for (const auto* waiter : t.arrived) {
         REQUIRE(duration(waiter->virtual_time) >= t.clock);
-        least = std::min(least, level(*waiter));
+        least = std::min<std::int64_t>(least, level(*waiter));
       }
       if (!t.arrived.empty() && least < t.clock / width + ring)
         REQUIRE(level(*t.waiters.next(t.clock)) == least);

@@ -3,11 +3,7 @@
 // The locks in a program that is compiled without exceptions and without run-time type information:
 // two threads count under each. Exits with 0 if they count right.
 
-#include <conch/fmq_lock.hpp>
-#include <conch/pthread_lock.hpp>
-#include <conch/sem_lock.hpp>
-#include <conch/tick_gil.hpp>
-#include <conch/timed_gil.hpp>
+#include <conch/conch.hpp>
 
 #include <mutex>
 #include <thread>

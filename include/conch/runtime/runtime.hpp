@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#if !defined(__cpp_exceptions)
+#error "conch::runtime throws at checkpoints: it needs exceptions. The locks do not."
+#endif
+
 #include <conch/breaker.hpp>
 #include <conch/concepts.hpp>
 #include <conch/contract.hpp>
