@@ -514,7 +514,7 @@ TEMPLATE_LIST_TEST_CASE("in a storm of 100,000 signals over 8 threads none is lo
       ++there;
       await([&] { return there == threads; });
       const auto its_self = rt.attach();
-      std::array<int, 4> mine{};  // for each signal, how many had been sent when this thread last did
+      std::array<int, 4> mine{};  // of each kind, how many had been sent when this thread last did
       for (int i = 1; i <= each; ++i) {
         const auto s = random.below(signals.size());
         const auto to = everybody[random.below(threads + 1)].load();
