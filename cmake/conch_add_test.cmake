@@ -3,12 +3,12 @@
 # conch_add_test(<name> <source>... [TIMEOUT <seconds>] [LABEL <label>])
 #
 # A Catch2 program whose every test case becomes one test of ctest, named "<name>: <test case>".
-# TIMEOUT is 60 s for each of them if not given; LABEL is the name of the calling folder.
+# TIMEOUT is 180 s for each of them if not given, for machines that are busy; LABEL is the name of the calling folder.
 function(conch_add_test name)
   cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;LABEL" "")
   if(NOT DEFINED arg_TIMEOUT)
-    set(arg_TIMEOUT 60)
+    set(arg_TIMEOUT 180)
   endif()
   if(NOT DEFINED arg_LABEL)
     set(arg_LABEL ${folder})

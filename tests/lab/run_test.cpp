@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 namespace {
 
 run_result run_of(const lock_entry& lock, run_plan plan) {
-  plan.time = 50ms;
+  plan.time = 200ms;  // on a busy machine too, for each thread to run in
   plan.unit = calibrate_work();
   interrupts interrupts;
   return run(lock, plan, interrupts, {}).value();

@@ -11,6 +11,7 @@
 #include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
 
+#include <atomic>
 #include <thread>
 #include <tuple>
 #include <vector>
@@ -28,8 +29,11 @@ bool runs(script_thread& self, const char* code) {
   return luaL_loadstring(self.state(), code) == LUA_OK && self.call(0, 0);
 }
 
+std::atomic<bool> losing{false};  // the hog is inside this:
+
 /// Waits until a hook is set, and takes it away.
 int lose_hook(lua_State* state) {
+  losing = true;
   while (lua_gethook(state) == nullptr) ::poll(nullptr, 0, 0);  // where signals are delivered
   lua_sethook(state, nullptr, 0, 0);
   return 0;
@@ -42,11 +46,13 @@ int lose_hook(lua_State* state) {
 TEMPLATE_LIST_TEST_CASE("a push whose hook Lua loses is made again", "", pushing_locks) {
   universe_over<TestType> universe(checkpoints::pushed);
   bool fine = false;
-  std::thread other;
+  losing = false;
+  std::thread other([&] {  // asks but once: not before it is wanted
+    while (!losing) std::this_thread::yield();
+    universe.run([&](script_thread& self) { fine = runs(self, "done = true"); });
+  });
   universe.run([&](script_thread& hog) {
     lua_register(hog.state(), "lose_hook", lose_hook);
-    other = std::thread(
-        [&] { universe.run([&](script_thread& self) { fine = runs(self, "done = true"); }); });
     CHECK(runs(hog, "lose_hook() while not done do local allocated = {} end"));
   });
   other.join();

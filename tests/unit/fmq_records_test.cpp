@@ -87,14 +87,14 @@ std::string own_level(fmq_lock& lock) {
 
 }  // namespace
 
-// thread   holds the first lock for 60 ms beside a waiter ─ waits for the second: at what level?
+// thread   holds the first lock for 400 ms beside a waiter ─ waits for the second: at what level?
 TEST_CASE("a thread owes a lock nothing for what it used of a lock that stood there before",
           "[fmq]") {
   std::optional<fmq_lock> lock;
   lock.emplace();
   const auto of_newcomer = own_level(*lock);
   lock.emplace();
-  use_beside_waiter(*lock, 60ms);
+  use_beside_waiter(*lock, 400ms);
   CHECK(own_level(*lock) != of_newcomer);
   lock.emplace();
   CHECK(own_level(*lock) == of_newcomer);
@@ -105,7 +105,7 @@ TEST_CASE("what a thread has used of one lock counts for that one alone", "[fmq]
   fmq_lock other;
   fmq_lock new_to_all;
   const auto of_newcomer = own_level(new_to_all);
-  use_beside_waiter(used, 60ms);
+  use_beside_waiter(used, 400ms);
   CHECK(own_level(used) != of_newcomer);
   CHECK(own_level(other) == of_newcomer);
   CHECK(own_level(used) != of_newcomer);

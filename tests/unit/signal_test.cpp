@@ -67,7 +67,7 @@ public:
         one.lock.lock();
         one.thread = std::thread([&one, each, timeout] { one.wait(each, timeout); });
       }
-    for (const auto& one : all_) await([&] { return one->lock.waiters() == 1; });
+    for (const auto& one : all_) await([&] { return one->lock.waiters() == 1 || one->returned; });
   }
 
   /// 40 signals to each, 20 ms apart: the stimulus, which is why it goes by the clock.
@@ -100,6 +100,7 @@ private:
     int signal = 0;
     std::thread thread;
     std::atomic<bool> acquired{false};
+    std::atomic<bool> returned{false};
     bool too_early = false;
 
     void wait(way how, steady_clock::duration timeout) {
@@ -112,6 +113,7 @@ private:
       }
       too_early = !acquired && steady_clock::now() < deadline;
       if (acquired) lock.unlock();
+      returned = true;
     }
   };
 

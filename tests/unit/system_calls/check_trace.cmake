@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 
 # Runs `program` under strace and fails unless there are `locks` pairs of marks in the trace, with
-# nothing between the two of each pair.
+# nothing between the two of each pair. To read the clock is a system call where the system's clock source
+# wants it so, and is none of a lock's doing.
 execute_process(
   COMMAND ${strace} -f -o ${trace} ${program}
   RESULT_VARIABLE result
@@ -19,7 +20,7 @@ foreach(call IN LISTS calls)
   elseif(call MATCHES "getpgid\\(4000000\\)")
     set(between FALSE)
     math(EXPR pairs "${pairs} + 1")
-  elseif(between)
+  elseif(between AND NOT call MATCHES "clock_gettime")
     math(EXPR lock "${pairs} + 1")
     message(SEND_ERROR "lock ${lock} made a system call: ${call}")
   endif()
