@@ -58,6 +58,7 @@ struct sleeping_place {
   std::atomic<int> times_unblocked{0};
 
   void sleep() noexcept { bed.park(); }
+  void sleep_until(posix_platform::time_point deadline) noexcept { bed.park_until(deadline); }
   static void wake(void* self) noexcept {
     auto& place = *static_cast<sleeping_place*>(self);
     ++place.times_unblocked;

@@ -156,6 +156,7 @@ outcome use_in_child(universe<Lock>& u, bool runs, bool forks_again = true) {
     if (u.calls_made != calls + 64) return calls_not_made;
 
     u.listen();
+    unblock_signals();
     ::raise(SIGUSR1);
     u.never.wait([&] { return u.signals_handled != signals; });
     if (u.signals_handled != signals + 1) return signal_not_handled;

@@ -527,14 +527,20 @@ TEMPLATE_LIST_TEST_CASE("in a storm of 100,000 signals over 8 threads none is lo
         if (i % between_looks == 0 || i == each) {
           const released<TestType> out(rt);
           for (std::size_t kind = 0; kind < signals.size(); ++kind)
-            await([&] { return handled[kind] >= mine[kind]; });
+            await([&] {
+              unblock_signals();
+              return handled[kind] >= mine[kind];
+            });
         }
       }
       ++ended;
       // So that the main thread does not sleep on when no signal comes any more.
       if (!rt.add_pending_call({[](void*) {}, nullptr}, conch::run_on::main_thread)) ++overlaps;
       const released<TestType> out(rt);
-      await([&] { return ended == threads; });  // whom others still send signals to
+      await([&] {  // others still send signals to this thread
+        unblock_signals();
+        return ended == threads;
+      });
     });
   });
   for (int i = 0; ended != threads; ++i) {
@@ -548,11 +554,15 @@ TEMPLATE_LIST_TEST_CASE("in a storm of 100,000 signals over 8 threads none is lo
         break;
       case 2: {
         const released<TestType> out(rt, &sleeping_place::wake, &place);
-        place.sleep();
+        if (under_tsan)
+          place.sleep_until(conch::posix_platform::now() + std::chrono::milliseconds(1));
+        else
+          place.sleep();
       } break;
       default:
         let_go_until(rt, [] { return true; });
     }
+    unblock_signals();
     rt.checkpoint();
   }
   let_go_and_join(rt, storm);

