@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "child_program.hpp"
 
+#include "system_call.hpp"
+
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -19,11 +21,6 @@ namespace conch::lab {
 namespace {
 
 constexpr int cannot_run_status = 127;  // as of a shell
-
-int checked(int result, const char* call) {
-  if (result < 0) throw std::system_error(errno, std::generic_category(), call);
-  return result;
-}
 
 /// A string for execvp(), which does not write to it although its type does not say so.
 std::vector<char*> arguments_of(const std::vector<std::string>& command) {

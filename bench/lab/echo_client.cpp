@@ -68,11 +68,11 @@ bool echo_client::has_ended() const noexcept {
   return ::poll(&report, 1, 0) > 0;
 }
 
-std::optional<client_tally> echo_client::finish(clock::duration patience) noexcept {
-  const auto time = std::chrono::ceil<std::chrono::microseconds>(patience);
+std::optional<client_tally> echo_client::finish(clock::duration time) noexcept {
+  const auto all = std::chrono::ceil<std::chrono::microseconds>(time);
   ::timeval limit{};
-  limit.tv_sec = static_cast<time_t>(time.count() / 1'000'000);
-  limit.tv_usec = static_cast<suseconds_t>(time.count() % 1'000'000);
+  limit.tv_sec = static_cast<time_t>(all.count() / 1'000'000);
+  limit.tv_usec = static_cast<suseconds_t>(all.count() % 1'000'000);
   ::setsockopt(control_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   std::optional<client_tally> tally(std::in_place);
   if (!receive_object(control_.get(), *tally)) return std::nullopt;

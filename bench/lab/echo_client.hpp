@@ -53,8 +53,8 @@ public:
   [[nodiscard]] bool has_ended() const noexcept;
 
   /// Waits for it to end, as it was told to at its start. Nothing if it
-  /// has not reported by `patience` from now.
-  std::optional<client_tally> finish(clock::duration patience) noexcept;
+  /// has not reported within `time`.
+  std::optional<client_tally> finish(clock::duration time) noexcept;
 
 private:
   descriptor control_;

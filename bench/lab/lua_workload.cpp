@@ -169,13 +169,13 @@ public:
 };
 
 template <class Contest>
-lock_entry entry(const char* name) {
+lock_entry lua_entry(const char* name) {
   return {name, []() -> std::unique_ptr<contest> { return std::make_unique<Contest>(); }};
 }
 
 template <class Lock>
 lock_entry lock(const char* name = Lock::traits.name) {
-  return entry<lua_contest<Lock>>(name);
+  return lua_entry<lua_contest<Lock>>(name);
 }
 
 work_unit calibrate() {
@@ -197,15 +197,15 @@ work_unit calibrate() {
 }  // namespace
 
 workload lua_workload() {
-  using counter = vain_wakeup_counter;
+  using wakeups = vain_wakeup_counter;
   return {lua_workload_name,
           "scripts on one Lua 5.4, which know conch's locks alone",
-          {lock<basic_pthread_lock<posix_platform, counter>>(), lock<sem_lock>(),
-           lock<basic_tick_gil<sem_lock, counter>>(),
-           lock<basic_tick_gil<pthread_lock, counter>>("tick_gil-pthread"),
-           lock<basic_timed_gil<posix_platform, counter>>(),
-           lock<basic_fmq_lock<posix_platform, counter>>()},
-          entry<lua_hog_alone>("no lock"),
+          {lock<basic_pthread_lock<posix_platform, wakeups>>(), lock<sem_lock>(),
+           lock<basic_tick_gil<sem_lock, wakeups>>(),
+           lock<basic_tick_gil<pthread_lock, wakeups>>("tick_gil-pthread"),
+           lock<basic_timed_gil<posix_platform, wakeups>>(),
+           lock<basic_fmq_lock<posix_platform, wakeups>>()},
+          lua_entry<lua_hog_alone>("no lock"),
           calibrate};
 }
 

@@ -18,9 +18,6 @@ namespace {
 /// For just-in-time compilers, and for threads to be where they stay.
 constexpr std::chrono::milliseconds warm_up_time{300};
 
-/// How long a client that has been disconnected may take to report.
-constexpr std::chrono::seconds patience{10};
-
 /// Of this process and the server's.
 cpu_usage usage_with(peer_server& server) {
   auto usage = cpu_usage::now();

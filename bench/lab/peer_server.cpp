@@ -10,8 +10,6 @@ namespace conch::lab {
 
 namespace {
 
-constexpr std::chrono::seconds patience{10};
-
 std::vector<std::string> command_of(const runtime& runtime, unsigned hogs) {
   auto command = runtime.command;
   command.push_back(std::to_string(hogs));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "child_program.hpp"
+#include "clock.hpp"
 #include "interrupts.hpp"
 #include "runtimes.hpp"
 #include "sockets.hpp"

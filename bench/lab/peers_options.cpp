@@ -9,7 +9,7 @@ namespace conch::lab {
 
 namespace {
 
-constexpr unsigned most_hogs = 64;
+constexpr unsigned most_peer_hogs = 64;
 
 std::vector<lock_entry> chosen_locks(const std::string& typed) {
   if (typed == "none") return {};
@@ -46,7 +46,7 @@ std::vector<wanted_runtimes> chosen_runtimes(const std::optional<std::string>& t
 
 std::vector<unsigned> chosen_hogs(const std::optional<std::string>& typed) {
   if (!typed) return {0, 1, 2, 4};
-  auto hogs = whole_numbers("--hogs", *typed, ',', 0, most_hogs);
+  auto hogs = whole_numbers("--hogs", *typed, ',', 0, most_peer_hogs);
   forbid_repetition("--hogs", hogs);
   return hogs;
 }

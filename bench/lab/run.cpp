@@ -19,10 +19,6 @@ namespace conch::lab {
 
 namespace {
 
-/// How long threads and the client may take to end when a run is over; a lock that has lost a
-/// wake-up takes for ever.
-constexpr std::chrono::seconds patience{10};
-
 /// What grows while the lock is used, at one moment.
 struct counts {
   cpu_usage cpu;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "sockets.hpp"
 
+#include "system_call.hpp"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -8,16 +10,10 @@
 
 #include <array>
 #include <cerrno>
-#include <system_error>
 
 namespace conch::lab {
 
 namespace {
-
-int checked(int result, const char* call) {
-  if (result < 0) throw std::system_error(errno, std::generic_category(), call);
-  return result;
-}
 
 void turn_nagle_off(const descriptor& socket) {
   const int on = 1;

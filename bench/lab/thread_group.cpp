@@ -30,9 +30,9 @@ void thread_group::open() {
   gate_->changed.notify_all();
 }
 
-bool thread_group::join_within(clock::duration patience) {
+bool thread_group::join_within(clock::duration time) {
   std::unique_lock guard(gate_->mutex);
-  const bool ended = gate_->changed.wait_for(guard, patience, [&] { return gate_->inside == 0; });
+  const bool ended = gate_->changed.wait_for(guard, time, [&] { return gate_->inside == 0; });
   guard.unlock();
   for (auto& thread : threads_) {
     if (ended)

@@ -28,9 +28,9 @@ public:
   /// Lets all of them begin.
   void open();
 
-  /// True if all have ended, and have been joined, by `patience` from now. Otherwise they are left
+  /// True if all have ended, and have been joined, by `time` from now. Otherwise they are left
   /// to themselves, for ever: what they use must not go away.
-  [[nodiscard]] bool join_within(clock::duration patience);
+  [[nodiscard]] bool join_within(clock::duration time);
 
 private:
   struct gate {

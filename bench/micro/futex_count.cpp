@@ -16,7 +16,7 @@ namespace {
 
 constexpr unsigned patience = 20;  // seconds
 
-const char* missing = "";
+const char* why_not = "";
 
 [[noreturn]] void be_the_child(int out, const std::function<double()>& measure) {
   ::alarm(patience);
@@ -37,14 +37,14 @@ std::optional<double> result_of_child(int in, ::pid_t child) {
   }
   if (got == sizeof result) return result;
   const bool forbidden = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE;
-  missing = forbidden ? "the system allows no seccomp filter, or is not Linux on x86-64 or ARM64"
+  why_not = forbidden ? "the system allows no seccomp filter, or is not Linux on x86-64 or ARM64"
                       : "a process that counted failed";
   return std::nullopt;
 }
 
 }  // namespace
 
-const char* why_no_futex_count() noexcept { return missing; }
+const char* why_no_futex_count() noexcept { return why_not; }
 
 std::optional<double> counting_futex_calls(const std::function<double()>& measure) {
   std::array<int, 2> pipe{};

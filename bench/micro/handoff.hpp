@@ -28,7 +28,7 @@ struct handoff {
 template <class Lock>
 lab::latency_histogram measure_handoffs(const handoff& plan, std::chrono::nanoseconds time) {
   using clock = std::chrono::steady_clock;
-  struct relay {
+  struct relay {  // NOLINT(*Padding): lines of the cache
     guarded<Lock> shared;
     clock::time_point released;  // guarded by the lock, as the two below
     lab::latency_histogram handoffs;

@@ -233,8 +233,8 @@ public:
       : universe(way),
         runtime_(config(way), std::forward<Arguments>(lock_arguments)...),
         changed_(runtime_) {}
-  /// Precondition: no thread is inside run().
-  ~universe_over() override {
+  /// Precondition: no thread is inside run(). The program ends if there is no memory to attach.
+  ~universe_over() override {  // NOLINT(bugprone-exception-escape)
     stop_reminding();
     const auto here = runtime_.attach();
     close_attached(*runtime_.current());

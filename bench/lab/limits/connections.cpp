@@ -10,7 +10,7 @@ namespace conch::lab {
 
 namespace {
 
-constexpr const char* slowest = "requests of the slowest connection ÷ the mean";
+constexpr const char* slowest_to_mean = "requests of the slowest connection ÷ the mean";
 
 void add_rate(figures& all, const std::string& where, const run_result& seen) {
   all.push_back({"requests/s", where, seen.echo->requests_per_second});
@@ -24,12 +24,13 @@ figures measure_connections(workbench& bench) {
   for (const unsigned connections : {4U, 16U, most}) {
     const auto seen = bench.run({.hogs = 2, .connections = connections, .time = 2 * bench.time()});
     const auto where = fmt::format("{} connections beside 2 hogs", connections);
-    all.push_back({slowest, where, seen.echo->slowest_over_mean,
+    all.push_back({slowest_to_mean, where, seen.echo->slowest_over_mean,
                    connections == most ? at_least(0.8) : bound{}});
     add_rate(rates, where, seen);
   }
   const auto without_hogs = bench.run({.connections = 16});
-  all.push_back({slowest, "16 connections without hogs", without_hogs.echo->slowest_over_mean});
+  all.push_back(
+      {slowest_to_mean, "16 connections without hogs", without_hogs.echo->slowest_over_mean});
   add_rate(rates, "1 connection beside 2 hogs", bench.run({.hogs = 2}));
   add_rate(rates, "16 connections without hogs", without_hogs);
   for (const unsigned connections : {1U, 4U}) {
