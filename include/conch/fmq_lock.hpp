@@ -34,7 +34,7 @@ namespace conch {
 ///             thread spins, and N the most threads that wait at a time:
 ///             - equal time: of two threads that always want it, neither is charged for more than
 ///               2(q + σ) more than the other over any window;
-///             - no starvation: a wait ends within max(B, 2·N·q) + N·(m + σ + 2ω + s) + ω + s,
+///             - no starvation: a wait ends within max(B, 2·N·q) + N·(m + σ + 2ω + s) + 3ω + s,
 ///               of which fmq/wait_bound.hpp gives the reasons;
 ///             - a waiter with credit gets it at the holder's next checkpoint, unless the holder
 ///               is within credit_slack of it, or has got the lock for its age and m is not over;
@@ -242,8 +242,8 @@ private:
 
   acquire_result acquire_slow(time_point deadline, bool interruptible) {
     if (held_by_caller()) violate("locked again by its holder");
+    if (deadline != never && is_past(deadline, Platform::now())) return acquire_result::timed_out;
     if (may_spin() && spinner_.briefly([this] { return take(); })) return acquire_result::acquired;
-    if (is_past(deadline, Platform::now())) return acquire_result::timed_out;
     enter_guard();
     if (word_.take_or_queue()) {
       guard_.unlock();

@@ -147,5 +147,5 @@ TEST_CASE("the bound on a wait for an fmq_lock has all of its terms", "[fmq]") {
   STATIC_CHECK(wait_bound({.waiters = 1}) == 40ms + (1ms + 20us) + 20us);
   STATIC_CHECK(wait_bound({.waiters = 10}) == 100ms + 10 * (1ms + 20us) + 20us);
   STATIC_CHECK(wait_bound({.waiters = 10, .gap = 2ms, .lateness = 3ms}) ==
-               100ms + 10 * (1ms + 2ms + 2 * 3ms + 20us) + 3ms + 20us);
+               100ms + 10 * (1ms + 2ms + 2 * 3ms + 20us) + 3 * 3ms + 20us);
 }

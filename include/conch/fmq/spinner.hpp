@@ -17,21 +17,29 @@ public:
   using thread_id = typename Platform::thread_id;
 
   /// Looks a few times whether done() is true: more often after that has been worth it, until it was
-  /// of no use. False if it never was, and at once where another thread spins.
+  /// of no use. As long as it mostly is worth it, a thread for which it was not, or whose seat another one
+  /// has, gives way to others a few times and looks again: whoever it waits for may lack a CPU rather
+  /// than time. False if done() never was true.
   template <class Done>
   bool briefly(Done done) noexcept {
-    if (!sit_down()) return false;
     // Relaxed: a guess, whatever others make of it.
     const auto most = looks_.load(std::memory_order_relaxed);
+    const bool sits = sit_down();
     bool is_done = false;
-    for (unsigned looks = 0; looks < most && !is_done; ++looks) {
+    for (unsigned looks = 0; sits && looks < most && !is_done; ++looks) {
       Platform::relax();
       is_done = done();
     }
-    looks_.store(is_done ? detail::least_of(2 * most, most_looks)
-                         : detail::most_of(most - most / 8, least_looks),
-                 std::memory_order_relaxed);
-    get_up();
+    if (sits) get_up();
+    const bool yields = most >= promising && Platform::cpu_count() > 1;
+    for (unsigned times = 0; yields && times < most_yields && !is_done; ++times) {
+      Platform::yield();
+      is_done = done();
+    }
+    if (sits || yields)
+      looks_.store(is_done ? detail::least_of(2 * most, most_looks)
+                           : detail::most_of(most - most / 8, least_looks),
+                   std::memory_order_relaxed);
     return is_done;
   }
 
@@ -69,6 +77,8 @@ private:
   static constexpr int looks_per_clock_read = 16;
   static constexpr unsigned least_looks = 7;  // they find the shortest sections
   static constexpr unsigned most_looks = 32;  // about a microsecond
+  static constexpr unsigned promising = 16;   // looks that have been worth it lately
+  static constexpr unsigned most_yields = 2;
 
   typename Platform::template atomic<thread_id> seat_{};
   typename Platform::template atomic<unsigned> looks_{most_looks};

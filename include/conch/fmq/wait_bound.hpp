@@ -26,12 +26,12 @@ struct wait_circumstances {
 ///       + σ           the way to its next checkpoint,
 ///       + 2ω          a late alarm, which asks it to move on, and a late wake of the next one,
 ///       + s )         and a spin, of one that looks for the lock in vain before it sleeps
-///   + ω + s         its own wake, and its own spin before it slept
+///   + 3ω + s        its own wake, twice giving way before it queued, and its own spin before it slept
 constexpr std::chrono::nanoseconds wait_bound(const wait_circumstances& now) {
   const auto n = static_cast<std::chrono::nanoseconds::rep>(now.waiters);
   const auto& config = now.config;
   const auto each = config.boost_slice + now.gap + 2 * now.lateness + config.spin;
-  return detail::most_of(config.boost_age, 2 * n * config.quantum) + n * each + now.lateness +
+  return detail::most_of(config.boost_age, 2 * n * config.quantum) + n * each + 3 * now.lateness +
          config.spin;
 }
 

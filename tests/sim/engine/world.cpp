@@ -101,6 +101,7 @@ struct world {
   std::uint64_t runnable = 0;
   std::uint64_t timed = 0;     // not runnable before their deadline
   std::uint64_t spinning = 0;  // likewise, but a changed value ends it
+  std::uint64_t yielding = 0;  // those of them that have given way to others
   std::uint64_t waking = 0;    // likewise: woken, and late
   std::uint64_t on_their_way =
       0;  // woken from a condition, semaphore or parker, and not yet running
@@ -391,7 +392,7 @@ void begin_run(const machine& where, scheduler& decides, bool with_trace) {
   w.now = time_point(std::chrono::hours(1));
   w.era = 0;
   w.count = w.current = 0;
-  w.runnable = w.timed = w.spinning = w.waking = w.on_their_way = 0;
+  w.runnable = w.timed = w.spinning = w.yielding = w.waking = w.on_their_way = 0;
   w.locations_used = 0;
   w.fences = {};
   w.quiet.clear();
@@ -499,7 +500,7 @@ void stall_somewhere(duration time) {
 
 bool running() noexcept { return w.in_run; }
 
-unsigned spinners() { return static_cast<unsigned>(std::popcount(w.spinning)); }
+unsigned spinners() { return static_cast<unsigned>(std::popcount(w.spinning & ~w.yielding)); }
 
 std::uint64_t wakes() { return w.wakes; }
 
@@ -769,6 +770,10 @@ void spin(operation what) noexcept {
   mix(static_cast<std::uint64_t>(what));
   sleep_until(w.now + w.model.relax);
   w.spinning |= bit(w.current);
+  if (what == operation::yield)
+    w.yielding |= bit(w.current);
+  else
+    w.yielding &= ~bit(w.current);
   run_another();
 }
 

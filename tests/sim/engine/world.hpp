@@ -96,7 +96,7 @@ bool nobody_on_the_way();
 /// Delays the calling thread once, for a time, at one of its next operations on the platform: as
 /// an operating system does that gives the CPU to others.
 void stall_somewhere(duration time);
-/// How many threads spin at the moment.
+/// How many threads spin at the moment; one that has given way to others does not.
 unsigned spinners();
 /// How many sleepers have been woken, in conditions, semaphores and parkers.
 std::uint64_t wakes();

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include <conch/fmq/spinner.hpp>
+#include <conch/platform/posix.hpp>
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace {
+
+/// One thread of it at a time: what it does instead of waiting is counted.
+struct counted_platform : conch::posix_platform {
+  static inline int looks = 0;
+  static inline int yields = 0;
+  static inline unsigned cpus = 2;
+  static inline thread_id caller = 1;
+
+  static void relax() noexcept { ++looks; }
+  static void yield() noexcept { ++yields; }
+  static unsigned cpu_count() noexcept { return cpus; }
+  static thread_id this_thread() noexcept { return caller; }
+};
+
+struct effort {
+  int looks = 0;
+  int yields = 0;
+  bool operator==(const effort&) const = default;
+};
+
+using spinner = conch::fmq::spinner<counted_platform>;
+
+/// What briefly() does in vain.
+effort in_vain(spinner& seat) {
+  counted_platform::looks = counted_platform::yields = 0;
+  CHECK_FALSE(seat.briefly([] { return false; }));
+  return {counted_platform::looks, counted_platform::yields};
+}
+
+void worth_it(spinner& seat) {
+  CHECK(seat.briefly([] { return true; }));
+}
+
+}  // namespace
+
+TEST_CASE("a thread that looks in vain gives way twice, as long as looking is mostly worth it",
+          "[fmq]") {
+  counted_platform::cpus = 2;
+  spinner seat;
+  CHECK(in_vain(seat) == effort{32, 2});
+  CHECK(in_vain(seat) == effort{28, 2});
+  effort last;
+  for (int i = 0; i < 20; ++i) last = in_vain(seat);
+  CHECK(last == effort{7, 0});
+  worth_it(seat);
+  CHECK(in_vain(seat) == effort{14, 0});
+  worth_it(seat);
+  CHECK(in_vain(seat) == effort{26, 2});
+}
+
+TEST_CASE("what came true while a thread gave way was worth it", "[fmq]") {
+  counted_platform::cpus = 2;
+  spinner seat;
+  CHECK(in_vain(seat) == effort{32, 2});
+  counted_platform::yields = 0;
+  CHECK(seat.briefly([] { return counted_platform::yields == 1; }));
+  CHECK(in_vain(seat) == effort{32, 2});
+}
+
+TEST_CASE("a thread whose seat another one has gives way and does not spin", "[fmq]") {
+  counted_platform::cpus = 2;
+  spinner seat;
+  counted_platform::caller = 2;
+  REQUIRE(seat.sit_down());
+  counted_platform::caller = 1;
+  CHECK(in_vain(seat) == effort{0, 2});
+  counted_platform::caller = 2;
+  CHECK_FALSE(seat.sit_down());  // it is still there
+  seat.get_up();
+  counted_platform::caller = 1;
+  CHECK(in_vain(seat) == effort{28, 2});
+}
+
+TEST_CASE("on one CPU nobody spins or gives way", "[fmq]") {
+  counted_platform::cpus = 1;
+  spinner seat;
+  CHECK(in_vain(seat) == effort{0, 0});
+}
