@@ -4,6 +4,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <array>
+
 namespace {
 
 /// One thread of it at a time: what it does instead of waiting is counted.
@@ -19,11 +21,7 @@ struct counted_platform : conch::posix_platform {
   static thread_id this_thread() noexcept { return caller; }
 };
 
-struct effort {
-  int looks = 0;
-  int yields = 0;
-  bool operator==(const effort&) const = default;
-};
+using effort = std::array<int, 2>;  // how many looks and yields
 
 using spinner = conch::fmq::spinner<counted_platform>;
 
