@@ -252,8 +252,9 @@ private:
     }
     observer_.on_event(lock_event::wait_started);
     auto& self = own_record();
-    join(self, Platform::now());
-    return wait(self, deadline, interruptible);
+    const auto now = Platform::now();
+    join(self, now);
+    return wait(self, now, deadline, interruptible);
   }
 
   // From here to the next line of this kind: with guard_ held, unless said otherwise.
@@ -279,13 +280,12 @@ private:
     waiters_.store(schedule_.size(), std::memory_order_relaxed);
   }
 
-  /// Waits until the caller, which queues, has the lock or gives up. Lets go of guard_; then wakes
-  /// `next`, to whom it has given the lock, and takes over its seat if it spins. One that has spun
+  /// Waits from `now` until the caller, which queues, has the lock or gives up. Lets go of guard_; then
+  /// wakes `next`, to whom it has given the lock, and takes over its seat if it spins. One that has spun
   /// goes to sleep.
-  acquire_result wait(record& self, time_point deadline, bool interruptible, bool has_spun = false,
-                      waker next = {}, thread_id relieved = {}) {
-    for (;;) {
-      const auto now = Platform::now();
+  acquire_result wait(record& self, time_point now, time_point deadline, bool interruptible,
+                      bool has_spun = false, waker next = {}, thread_id relieved = {}) {
+    for (;; now = Platform::now()) {
       if (self.state.load(std::memory_order_relaxed) == wait_state::granted) return claim(self);
       if (heir_ == &self && take_or_rest(self, now)) return claim(self);
       const bool expired = is_past(deadline, now);
@@ -309,7 +309,7 @@ private:
         raise_request();
       guard_.unlock();
       std::exchange(next, waker()).wake();
-      auto found = spins ? spin(self, barges, visits) : sighting::nothing;
+      auto found = spins ? spin(self, now + config_.spin, barges, visits) : sighting::nothing;
       if (found == sighting::visit) {
         took();
         return acquire_result::acquired;
@@ -326,9 +326,9 @@ private:
   /// Without guard_, in the seat. A waiter that has reason to expect the lock soon looks for it for a
   /// while, and then for guard_, which whoever gave it the lock may still have. One that `barges` takes
   /// a free lock ahead of the heir, as threads that come by do; one that `visits` is lent the lock.
-  sighting spin(record& self, bool barges, bool visits) noexcept {
+  sighting spin(record& self, time_point until, bool barges, bool visits) noexcept {
     auto found = sighting::nothing;
-    spinner_.watch(config_.spin, [&] {
+    spinner_.watch(until, [&] {
       if (visits && visit_.accept()) {
         found = sighting::visit;
         return true;
@@ -356,7 +356,7 @@ private:
       self.thread->sleeper.park_until(wake_at);
     return self.state.load(std::memory_order_relaxed) == wait_state::heir && may_spin() &&
                    spinner_.sit_down()
-               ? spin(self, false, false)
+               ? spin(self, Platform::now() + config_.spin, false, false)
                : sighting::nothing;
   }
 
@@ -413,8 +413,8 @@ private:
   void unlock_slow() {
     if (word_.release_to_heir()) return;
     guard_.lock();
+    if (visit_.give_back()) return end_visit(Platform::now());  // after it: the host waits
     const auto now = Platform::now();
-    if (visit_.give_back()) return end_visit(now);
     settle_visit();
     const waker next = release(now);
     guard_.unlock();
@@ -497,7 +497,7 @@ private:
       schedule_.readmit(self, now);
     begin_wait(self);
     word_.hold(true, false, false);
-    wait(self, never, false, false, next, heirs_id);
+    wait(self, now, never, false, false, next, heirs_id);
     return true;
   }
 
@@ -522,19 +522,20 @@ private:
   /// again; false if nobody else has had it.
   bool lend() {
     owner_.store(thread_id{}, std::memory_order_relaxed);
-    if (!visit_.lend(Platform::now())) {
+    const auto now = Platform::now();
+    if (!visit_.lend(now)) {
       owner_.store(Platform::this_thread(), std::memory_order_relaxed);
       return false;
     }
     observer_.on_event(lock_event::lent);
     auto& self = own_record();
-    spinner_.watch(config_.spin, [&] { return !visit_.is_under_way(); });
+    spinner_.watch(now + config_.spin, [&] { return !visit_.is_under_way(); });
     // What is over may be another visit, long after: then the caller has become a waiter before it.
     bool was_away = visit_.is_over() && is_outside(self);
     if (!was_away) {
       enter_guard();
       if (!is_outside(self)) {
-        wait(self, never, false, true);
+        wait(self, Platform::now(), never, false, true);
         return true;
       }
       was_away = !visit_.was_in_vain();
@@ -691,15 +692,17 @@ private:
     void operator()(mutex* held) const noexcept { held->unlock(); }
   };
 
+  // Each on a line of the cache of its own: what changes when the lock changes hands; what holder and
+  // spinning waiter watch; what nobody changes; what is for those who wait.
   fmq::word<Platform> word_;
   typename Platform::template atomic<thread_id> owner_{};
-  drop_request<Platform> request_;
+
+  alignas(64) drop_request<Platform> request_;
   fmq::visit<Platform> visit_{request_};
 
-  // On a line of the cache of its own: who waits does not disturb who holds.
-  alignas(64) fmq::spinner<Platform> spinner_;
-  fmq_config config_{};
+  alignas(64) fmq_config config_{};
 
+  alignas(64) fmq::spinner<Platform> spinner_;
   mutex guard_;  // guards all that follows; slow paths alone take it
   typename Platform::template atomic<std::size_t> waiters_{0};  // schedule_'s, for snapshots
   fmq::schedule<Platform> schedule_{config_};

@@ -13,17 +13,21 @@ namespace conch::fmq {
 template <class Platform>
 class spinner {
 public:
-  using duration = typename Platform::duration;
   using thread_id = typename Platform::thread_id;
+  using time_point = typename Platform::time_point;
 
-  /// Looks a few times whether done() is true: more often after that has been worth it, until it was
-  /// of no use. As long as it mostly is worth it, a thread for which it was not, or whose seat another one
-  /// has, gives way to others a few times and looks again: whoever it waits for may lack a CPU rather
-  /// than time. False if done() never was true.
+  /// Looks a few times whether done() is true: more often after that has been worth it, less often after
+  /// it was of no use, and in the end one time in four. As long as it mostly is worth it, a thread for
+  /// which it was not, or whose seat another one has, gives way to others a few times and looks again:
+  /// whoever it waits for may lack a CPU rather than time. False if done() never was true.
   template <class Done>
   bool briefly(Done done) noexcept {
     // Relaxed: a guess, whatever others make of it.
     const auto most = looks_.load(std::memory_order_relaxed);
+    if (most < least_looks) {  // one that rests, and brings the next nearer to looking
+      looks_.store(most + 1, std::memory_order_relaxed);
+      return false;
+    }
     const bool sits = sit_down();
     bool is_done = false;
     for (unsigned looks = 0; sits && looks < most && !is_done; ++looks) {
@@ -37,8 +41,9 @@ public:
       is_done = done();
     }
     if (sits || yields)
-      looks_.store(is_done ? detail::least_of(2 * most, most_looks)
-                           : detail::most_of(most - most / 8, least_looks),
+      looks_.store(is_done              ? detail::least_of(2 * most, most_looks)
+                   : most > least_looks ? most - most / 8
+                                        : least_looks - rests,
                    std::memory_order_relaxed);
     return is_done;
   }
@@ -61,10 +66,9 @@ public:
     seat_.compare_exchange_strong(sitting, thread_id{}, std::memory_order_relaxed);
   }
 
-  /// Looks again and again until done() is true, for `limit` at most.
+  /// Looks again and again until done() is true, or it is past `end`.
   template <class Done>
-  static void watch(duration limit, Done done) noexcept {
-    const auto end = Platform::now() + limit;
+  static void watch(time_point end, Done done) noexcept {
     do {
       for (int looks = 0; looks < looks_per_clock_read; ++looks) {
         Platform::relax();
@@ -76,6 +80,7 @@ public:
 private:
   static constexpr int looks_per_clock_read = 16;
   static constexpr unsigned least_looks = 7;  // they find the shortest sections
+  static constexpr unsigned rests = 3;        // after those in vain, threads that do not look
   static constexpr unsigned most_looks = 32;  // about a microsecond
   static constexpr unsigned promising = 16;   // looks that have been worth it lately
   static constexpr unsigned most_yields = 2;

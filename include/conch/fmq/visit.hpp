@@ -137,8 +137,9 @@ private:
 
   request& request_;
   typename Platform::template plain<time_point> began_{};
-  typename Platform::template plain<record*> guest_{nullptr};
   typename Platform::template plain<bool> was_in_vain_{false};
+  // Not on the line that host and guest watch.
+  alignas(64) typename Platform::template plain<record*> guest_{nullptr};
 };
 
 }  // namespace conch::fmq
