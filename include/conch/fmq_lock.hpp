@@ -65,7 +65,7 @@ namespace conch {
 /// comes next and when, fmq/tenure.hpp who holds, fmq/timer_duty.hpp who watches the time,
 /// fmq/visit.hpp how the lock is lent. Here they are put together.
 template <class Platform = posix_platform, class Observer = no_observer>
-class CONCH_CAPABILITY("mutex") basic_fmq_lock {  // NOLINT(*Padding): see spinner_
+class CONCH_CAPABILITY("mutex") basic_fmq_lock {  // NOLINT(*Padding): see word_
 public:
   using platform = Platform;                         ///< the platform that it is made for
   using time_point = typename Platform::time_point;  ///< of the platform's clock

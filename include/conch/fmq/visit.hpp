@@ -39,7 +39,7 @@ namespace conch::fmq {
 /// before them.
 // clang-format on
 template <class Platform>
-class visit {
+class visit {  // NOLINT(*Padding): see guest_
 public:
   using record = fmq::record<Platform>;
   using request = drop_request<Platform>;
