@@ -35,7 +35,7 @@ public:
   bool raise() noexcept {
     if (standing()) return false;
     bits_.fetch_or(asked, std::memory_order_relaxed);
-    if (breaker_ != nullptr) breaker_->set(breaker_bit_);
+    raise_mirror();
     return true;
   }
 
@@ -56,6 +56,14 @@ public:
   static constexpr std::uint32_t asked = 1;  ///< set while a waiter asks
   /// `asked`, if the request stands; the other bits are the lock's own.
   [[nodiscard]] word& bits() noexcept { return bits_; }
+  /// Like raise(), in one step with `own` in place of the lock's bits before. Precondition: nobody else
+  /// changes the word meanwhile.
+  bool raise_with(std::uint32_t own, std::memory_order order) noexcept {
+    const bool is_first = !standing();
+    bits_.store(own | asked, order);
+    if (is_first) raise_mirror();
+    return is_first;
+  }
   /// To be called before `asked` is cleared in bits() alone. A mirror that is set by somebody who asked
   /// before costs the host a checkpoint for nothing.
   void clear_mirror() noexcept {
@@ -63,6 +71,10 @@ public:
   }
 
 private:
+  void raise_mirror() noexcept {
+    if (breaker_ != nullptr) breaker_->set(breaker_bit_);
+  }
+
   word bits_{0};
   std::uint32_t breaker_bit_ = 0;
   breaker<Platform>* breaker_ = nullptr;

@@ -305,8 +305,8 @@ private:
       // Last, so that a holder that sees it finds guard_ free, or need not look for it.
       if (!visits)
         settle_request(now, alarm);
-      else if (!visit_.offer(self))
-        raise_request();
+      else if (visit_.offer(self))
+        observer_.on_event(lock_event::drop_requested);
       guard_.unlock();
       std::exchange(next, waker()).wake();
       auto found = spins ? spin(self, now + config_.spin, barges, visits) : sighting::nothing;
@@ -329,7 +329,7 @@ private:
   sighting spin(record& self, time_point until, bool barges, bool visits) noexcept {
     auto found = sighting::nothing;
     spinner_.watch(until, [&] {
-      if (visits && visit_.accept()) {
+      if (visits && accept(self)) {
         found = sighting::visit;
         return true;
       }
@@ -342,7 +342,7 @@ private:
       found = found == sighting::lock ? sighting::lock_and_guard : sighting::guard;
       return true;
     });
-    if (visits && found == sighting::nothing && !visit_.withdraw() && visit_.accept())
+    if (visits && found == sighting::nothing && !visit_.withdraw() && accept(self))
       found = sighting::visit;
     if (found != sighting::visit) spinner_.get_up();  // else its host spins in its place
     return found;
@@ -413,7 +413,7 @@ private:
   void unlock_slow() {
     if (word_.release_to_heir()) return;
     guard_.lock();
-    if (visit_.give_back()) return end_visit(Platform::now());  // after it: the host waits
+    if (visit_.is_lent()) return end_visit();
     const auto now = Platform::now();
     settle_visit();
     const waker next = release(now);
@@ -519,7 +519,7 @@ private:
   // Visits, see fmq/visit.hpp ---------------------------------------------------------------------
 
   /// Without guard_, by the holder, to whom a visit was offered. Returns when the caller holds the lock
-  /// again; false if nobody else has had it.
+  /// again; false if the offer is gone.
   bool lend() {
     owner_.store(thread_id{}, std::memory_order_relaxed);
     const auto now = Platform::now();
@@ -531,18 +531,23 @@ private:
     auto& self = own_record();
     spinner_.watch(now + config_.spin, [&] { return !visit_.is_under_way(); });
     // What is over may be another visit, long after: then the caller has become a waiter before it.
-    bool was_away = visit_.is_over() && is_outside(self);
-    if (!was_away) {
+    if (!visit_.is_over() || !is_outside(self)) {
       enter_guard();
       if (!is_outside(self)) {
         wait(self, Platform::now(), never, false, true);
         return true;
       }
-      was_away = !visit_.was_in_vain();
       guard_.unlock();
     }
     took();
-    return was_away;
+    return true;
+  }
+
+  /// Without guard_, by a guest: whether it has been lent the lock. Relaxed: see tell().
+  bool accept(record& self) noexcept {
+    if (!visit_.is_lent()) return false;
+    self.state.store(wait_state::outside, std::memory_order_relaxed);
+    return true;
   }
 
   void enter_guard() noexcept {
@@ -550,36 +555,48 @@ private:
     settle_visit();
   }
 
-  /// By the guest, which has given the lock back. Lets go of guard_, under which the lock cannot be
-  /// destroyed.
-  void end_visit(time_point now) noexcept {
+  /// By the guest, which gives the lock back; the clock is read after that, since its host waits. Lets
+  /// go of guard_, under which the lock cannot be destroyed.
+  void end_visit() noexcept {
+    auto& host = *tenure_.holder();
     auto& guest = *visit_.guest();
-    schedule_.charge_visit(*tenure_.holder(), guest, visit_.began(), now);
+    visit_.give_back();
+    const auto now = Platform::now();
+    schedule_.charge_visit(host, guest, visit_.began(), now);
     leave_queue(guest);
     visit_.settled();
     leave_guard(now);
   }
 
-  /// A visit that others come upon: the guest becomes the holder if it has noticed, and goes on waiting
-  /// if not.
+  /// A visit that others come upon: if it has begun, the guest becomes the holder and its host waits.
   void settle_visit() noexcept {
     auto* const guest = visit_.guest();
     if (guest == nullptr || visit_.is_offered()) return;
     visit_.settled();
-    if (visit_.take_back() || !visit_.keep()) return;
+    if (!visit_.is_lent()) return;
     auto& host = *tenure_.holder();
     const auto now = Platform::now();
     schedule_.charge(host, visit_.began());
     leave_queue(*guest);
+    tell(*guest);
+    visit_.end();
     tenure_.begin(guest, now, config_.boost_slice);
     schedule_.readmit_for_turn(host, now);
     begin_wait(host);
   }
 
-  /// A guest has noticed that it has the lock, and so waits no more.
+  /// Tells a guest that has not noticed that it has the lock. One that notices meanwhile has `outside`
+  /// as the end of it, in whichever order. The token first: a guest does not sleep as long as the lock
+  /// is lent to it, and after that it has the token. A token too many costs a look.
+  void tell(record& guest) noexcept {
+    static_cast<void>(guest.thread->sleeper.unpark());
+    auto seen = wait_state::waiting;
+    guest.state.compare_exchange_strong(seen, wait_state::granted, std::memory_order_relaxed);
+  }
+
+  /// A guest has the lock, and so waits no more.
   void leave_queue(record& guest) noexcept {
     end_wait(guest);
-    guest.state.store(wait_state::outside, std::memory_order_relaxed);
     spinner_.get_up(guest.owner);
   }
 

@@ -493,8 +493,8 @@ void when_quiet(std::function<void()> look) { w.quiet.push_back(std::move(look))
 
 bool nobody_on_the_way() { return (w.runnable | w.spinning | w.waking) == 0; }
 
-void stall_somewhere(duration time) {
-  me().stall_in = 1 + pick(12);
+void stall_somewhere(duration time, unsigned within) {
+  me().stall_in = 1 + pick(within);
   me().stall = time;
 }
 

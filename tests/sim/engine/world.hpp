@@ -95,7 +95,7 @@ void when_quiet(std::function<void()> look);
 bool nobody_on_the_way();
 /// Delays the calling thread once, for a time, at one of its next operations on the platform: as
 /// an operating system does that gives the CPU to others.
-void stall_somewhere(duration time);
+void stall_somewhere(duration time, unsigned within = 12);
 /// How many threads spin at the moment; one that has given way to others does not.
 unsigned spinners();
 /// How many sleepers have been woken, in conditions, semaphores and parkers.

@@ -229,23 +229,25 @@ void visits() {
     shared.inside.look();
     shared.checkpoint();
   };
-  all.add(
-      [&] {
-        const auto patience = clock::now() + 600us;
-        shared.lock.lock();
-        shared.enter();
-        while (users > 0) {
-          if (pick(16) == 0) stall_somewhere(stall);
-          compute(500ns);
-          check(clock::now() < patience, "starvation: the hog is not asked to let others in");
-        }
-        shared.unlock();
-      },
-      "hog");
+  for (unsigned hogs = 1 + pick(2); hogs > 0; --hogs)
+    all.add(
+        [&] {
+          const auto patience = clock::now() + 600us;
+          shared.lock.lock();
+          shared.enter();
+          while (users > 0) {
+            if (pick(16) == 0) stall_somewhere(stall);
+            compute(500ns * (1 + pick(5)));
+            check(clock::now() < patience, "starvation: the hog is not asked to let others in");
+          }
+          shared.unlock();
+        },
+        "hog");
   all.add(
       [&] {
         for (int i = 0; i < 5; ++i) {
           work(15us);
+          if (pick(4) == 0) stall_somewhere(stall, 120);
           shared.lock.lock();
           shared.enter();
           shared.spend(1us * pick(4));
