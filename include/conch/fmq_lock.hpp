@@ -568,7 +568,8 @@ private:
     leave_guard(now);
   }
 
-  /// A visit that others come upon: if it has begun, the guest becomes the holder and its host waits.
+  /// A visit that the guest does not end by its release: if it has begun, the guest becomes the holder and
+  /// its host waits.
   void settle_visit() noexcept {
     auto* const guest = visit_.guest();
     if (guest == nullptr || visit_.is_offered()) return;
@@ -586,10 +587,11 @@ private:
   }
 
   /// Tells a guest that has not noticed that it has the lock. One that notices meanwhile has `outside`
-  /// as the end of it, in whichever order. The token first: a guest does not sleep as long as the lock
-  /// is lent to it, and after that it has the token. A token too many costs a look.
+  /// as the end of it, in whichever order. The token first: the lock is lent to it still, so that it
+  /// does not sleep for this one, and then it will not. But it may have noticed long ago and sleep for
+  /// another lock: whoever leaves a token wakes the thread, which then looks once in vain.
   void tell(record& guest) noexcept {
-    static_cast<void>(guest.thread->sleeper.unpark());
+    guest.thread->sleeper.unpark().wake();
     auto seen = wait_state::waiting;
     guest.state.compare_exchange_strong(seen, wait_state::granted, std::memory_order_relaxed);
   }

@@ -23,9 +23,9 @@ namespace conch::fmq {
 ///   offered → none         by the guest, about to sleep; or with the guard, by whoever passes the
 ///                          lock on or wants the holder asked for its own sake
 ///   offered → lent         by the holder at a checkpoint; the request is met in the same step
-///   lent → over            with the guard, by the guest
-///   lent → none            with the guard, by anybody else: the guest becomes the holder, and its host
-///                          waits
+///   lent → over            with the guard, by the guest that releases the lock
+///   lent → none            with the guard, by anybody who has another business there: the guest becomes
+///                          the holder, and its host waits
 ///
 /// From offered to over the holder, or host, is known, and so a release goes through the guard; the
 /// guest is among those who wait, and has the only seat for spinning. The stage shares a word with the
@@ -88,11 +88,11 @@ public:
     return request_.raise_with(offered, std::memory_order_release);
   }
 
-  /// By the guest. Release: pairs with is_over().
+  /// By the guest that releases the lock. Release: pairs with is_over().
   void give_back() noexcept { request_.bits().store(over, std::memory_order_release); }
 
-  /// By another than the guest, which keeps the lock. Relaxed: a guest that has not noticed learns it
-  /// under the guard.
+  /// The guest keeps the lock. Relaxed: one that has not noticed learns it under the guard, or goes to
+  /// sleep and is woken.
   void end() noexcept { request_.bits().store(none, std::memory_order_relaxed); }
 
   void settled() noexcept { guest_ = nullptr; }

@@ -392,8 +392,8 @@ struct sim_platform {
       engine::point(engine::operation::unpark, this, life_);
       if (publishes) engine::release_clock(clock_);
       engine::changed();
-      token_ = true;
-      return asleep_ ? waker(this, thread_) : waker();
+      const bool is_first = !std::exchange(token_, true);  // whoever left the token before wakes it
+      return asleep_ && is_first ? waker(this, thread_) : waker();
     }
 
     /// Off, an unpark orders nothing: a fault for the tests of the tests.

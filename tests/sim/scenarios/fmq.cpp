@@ -318,6 +318,54 @@ void visit_after_visit() {
   check(shared.lock.observer()[lock_event::lent] >= times - 2, "a visit was not lent the lock");
 }
 
+/// A guest has noticed that it was lent the lock, and sleeps for another one when its visit is settled.
+///
+///   hog     |--c~~~~~~|waits                      ~ the lock is lent
+///   guest     lock|-other.lock·········|-unlock
+///   users       |-in other-|-in other-|
+void visitor_of_two_locks() {
+  auto config = small_times;
+  config.spin = 2us;
+  shared_lock shared(config);
+  shared_lock other(config);
+  shared.all_enter = true;
+  bool done = false;
+  threads all;
+  all.add(
+      [&] {
+        shared.lock.lock();
+        shared.enter();
+        while (!done) {
+          work(500ns);
+          shared.checkpoint();
+        }
+        shared.unlock();
+      },
+      "hog");
+  all.add(
+      [&] {
+        for (int i = 0; i < 4; ++i) {
+          work(15us);
+          shared.lock.lock();
+          shared.enter();
+          other.hold();
+          shared.unlock();
+        }
+        done = true;
+      },
+      "guest");
+  for (int i = 0; i < 2; ++i)
+    all.add(
+        [&] {
+          while (!done) {
+            other.hold(8us);
+            work(1us * pick(4));
+          }
+        },
+        "user");
+  all.join();
+}
+
 /// A guest's last visit; its host sees that it is done, lets go and destroys the lock, in which the
 /// guest may still be.
 void last_user_after_a_visit() {
@@ -501,6 +549,7 @@ void add_fmq_scenarios(scenarios& all) {
   add_for(all, "", one_cpu);
   add_for(all, "-2cpus", two_cpus);
   all.push_back({"fmq_lock/visits", visits, two_cpus, {}, 20'000});  // nobody spins on one CPU
+  all.push_back({"fmq_lock/visitor-of-two-locks", visitor_of_two_locks, two_cpus, {}, 2'000});
   all.push_back({"fmq_lock/visit-after-visit", visit_after_visit, two_cpus, {}, 1'000});
   all.push_back(
       {"fmq_lock/last-user-after-a-visit", last_user_after_a_visit, two_cpus, {}, 20'000});
