@@ -93,8 +93,8 @@ bool traced();
 void when_quiet(std::function<void()> look);
 /// True if no thread is on its way: woken but not running yet, or spinning. For when_quiet().
 bool nobody_on_the_way();
-/// Delays the calling thread once, for a time, at one of its next operations on the platform: as
-/// an operating system does that gives the CPU to others.
+/// Delays the calling thread once, for a time, at one of its next `within` operations on the
+/// platform: as an operating system does that gives the CPU to others.
 void stall_somewhere(duration time, unsigned within = 12);
 /// How many threads spin at the moment; one that has given way to others does not.
 unsigned spinners();

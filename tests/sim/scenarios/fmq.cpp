@@ -284,6 +284,17 @@ void visits() {
   shared.lock.unlock();
 }
 
+/// A hog's whole life: it lends the lock to whoever comes, and lets go when all is done.
+void compute_until(const bool& done, shared_lock& shared) {
+  shared.lock.lock();
+  shared.enter();
+  while (!done) {
+    work(500ns);
+    shared.checkpoint();
+  }
+  shared.unlock();
+}
+
 /// Once a hog is known, it lends the lock to a guest each time that one comes: what a visit leaves
 /// behind does not stand in the way of the next.
 void visit_after_visit() {
@@ -293,17 +304,7 @@ void visit_after_visit() {
   constexpr int times = 8;
   bool done = false;
   threads all;
-  all.add(
-      [&] {
-        shared.lock.lock();
-        shared.enter();
-        while (!done) {
-          work(500ns);
-          shared.checkpoint();
-        }
-        shared.unlock();
-      },
-      "hog");
+  all.add([&] { compute_until(done, shared); }, "hog");
   all.add(
       [&] {
         for (int i = 0; i < times; ++i) {
@@ -331,17 +332,7 @@ void visitor_of_two_locks() {
   shared.all_enter = true;
   bool done = false;
   threads all;
-  all.add(
-      [&] {
-        shared.lock.lock();
-        shared.enter();
-        while (!done) {
-          work(500ns);
-          shared.checkpoint();
-        }
-        shared.unlock();
-      },
-      "hog");
+  all.add([&] { compute_until(done, shared); }, "hog");
   all.add(
       [&] {
         for (int i = 0; i < 4; ++i) {
@@ -376,13 +367,7 @@ void last_user_after_a_visit() {
   threads all;
   all.add(
       [&] {
-        shared->lock.lock();
-        shared->enter();
-        while (!done) {
-          work(500ns);
-          shared->checkpoint();
-        }
-        shared->unlock();
+        compute_until(done, *shared);
         shared->~guarded();
       },
       "hog");
