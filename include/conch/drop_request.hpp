@@ -25,8 +25,9 @@ public:
 
   constexpr drop_request() noexcept = default;
 
-  /// Relaxed: the flag orders nothing; whoever sees it goes on to take the lock's internal mutex, or to
-  /// look at the lock's own bits in its own order, and whoever misses it sees it at a later checkpoint.
+  /// Relaxed: the flag orders nothing; whoever sees it goes on to take the lock's internal mutex, or
+  /// to look at the lock's own bits in their order, and whoever misses it sees it at a later
+  /// checkpoint.
   [[nodiscard]] bool standing() const noexcept {
     return (bits_.load(std::memory_order_relaxed) & asked) != 0;
   }

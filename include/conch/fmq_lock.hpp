@@ -324,8 +324,9 @@ private:
   enum class sighting : unsigned char { nothing, guard, lock, lock_and_guard, visit };
 
   /// Without guard_, in the seat. A waiter that has reason to expect the lock soon looks for it, but
-  /// not past `until`, and then for guard_, which whoever gave it the lock may still have. One that `barges` takes
-  /// a free lock ahead of the heir, as threads that come by do; one that `visits` is lent the lock.
+  /// not past `until`, and then for guard_, which whoever gave it the lock may still have. One that
+  /// `barges` takes a free lock ahead of the heir, as threads that come by do; one that `visits` is
+  /// lent the lock.
   sighting spin(record& self, time_point until, bool barges, bool visits) noexcept {
     auto found = sighting::nothing;
     spinner_.watch(until, [&] {
