@@ -13,7 +13,7 @@ namespace conch::lab {
 /// How often an fmq_lock woke a thread, and what it had reason to.
 struct wake_counts {
   std::uint64_t wakes = 0;     ///< of threads that slept
-  std::uint64_t handoffs = 0;  ///< sealed ones
+  std::uint64_t handoffs = 0;  ///< sealed ones, and calls to a visit
   std::uint64_t heirs = 0;     ///< releases that found no woken waiter on its way
 
   wake_counts operator-(const wake_counts& before) const noexcept {
@@ -61,7 +61,7 @@ private:
   public:
     using std::atomic<fmq::wait_state>::atomic;
     void store(fmq::wait_state state, std::memory_order order) noexcept {
-      if (state == fmq::wait_state::granted) count(handoffs_);
+      if (state == fmq::wait_state::granted || state == fmq::wait_state::called) count(handoffs_);
       if (state == fmq::wait_state::heir) count(heirs_);
       std::atomic<fmq::wait_state>::store(state, order);
     }

@@ -38,6 +38,7 @@ namespace conch {
 ///               of which fmq/wait_bound.hpp gives the reasons;
 ///             - a waiter with credit gets it at the holder's next checkpoint, unless the holder
 ///               is within credit_slack of it, or has got the lock for its age and m is not over;
+///               one that sleeps may be woken there, and get it at the next one when it is awake;
 ///             - uncontended, taking and releasing are one compare-and-swap each.
 ///             It orders by its own clock and promises nothing about real-time priorities.
 /// Algorithm   Each thread has a virtual time: for how long it has held the lock while others
@@ -53,7 +54,8 @@ namespace conch {
 ///             switch. An heir that has lost often enough has the next release promised to it. A
 ///             forced switch, a release of a holder that has had its share, and one that was
 ///             promised pass the lock straight on. To a waiter with credit that spins, a holder
-///             that is due only lends the lock: it spins itself until it has it back.
+///             that is due only lends the lock: it spins itself until it has it back. One that
+///             sleeps it may wake first, and go on until that one spins.
 /// Use it      for one lock that many threads share, some of them busy and some mostly asleep.
 /// Do not      for many small locks (it is over a kilobyte), or where threads hold it for long and
 ///             never reach a checkpoint: no lock can be fair to those who wait for them.
@@ -486,9 +488,13 @@ private:
       stay(self, now);
       return false;
     }
+    auto& heir = schedule_.best(now);
+    if (!must && can_come(heir, now)) {
+      call(heir);
+      return false;
+    }
     observer_.on_event(lock_event::forced_switch);
     owner_.store(thread_id{}, std::memory_order_relaxed);
-    auto& heir = schedule_.best(now);
     const auto heirs_id = heir.owner;  // the heir may have gone on, and away, when it is used
     const bool cut_short = !must && queue::has_credit(heir);
     const waker next = grant(heir, now);
@@ -518,6 +524,26 @@ private:
   }
 
   // Visits, see fmq/visit.hpp ---------------------------------------------------------------------
+
+  /// Whether the best waiter sleeps and could be lent the lock if it were awake: it has credit, and this
+  /// holder has lent the lock before, so that it comes by often enough for one that spins. One that
+  /// has been called in vain is given the lock, and so is one that has grown old.
+  bool can_come(const record& best, time_point now) const noexcept {
+    return queue::has_credit(best) && tenure_.has_lent() && spinner_.is_free() &&
+           best.state.load(std::memory_order_relaxed) == wait_state::waiting && heir_ == nullptr &&
+           visit_.guest() == nullptr && !schedule_.is_aged(best, now);
+  }
+
+  /// By the holder, which is due: wakes the best waiter, which then asks for a visit, and keeps the lock
+  /// in use until then. Nobody need ask meanwhile: all would ask for that one, which looks after the time
+  /// too when it comes, if nobody does. Lets go of guard_.
+  void call(record& best) noexcept {
+    observer_.on_event(lock_event::called);
+    request_.clear();
+    const waker sleeper = notify(best, wait_state::called);
+    guard_.unlock();
+    sleeper.wake();
+  }
 
   /// Without guard_, by the holder, to whom a visit was offered. Returns when the caller holds the lock
   /// again; false if the offer is gone.
@@ -564,6 +590,7 @@ private:
     visit_.give_back();
     const auto now = Platform::now();
     schedule_.charge_visit(host, guest, visit_.began(), now);
+    tenure_.note_visit();
     leave_queue(guest);
     visit_.settled();
     leave_guard(now);
@@ -593,8 +620,9 @@ private:
   /// another lock: whoever leaves a token wakes the thread, which then looks once in vain.
   void tell(record& guest) noexcept {
     guest.thread->sleeper.unpark().wake();
-    auto seen = wait_state::waiting;
-    guest.state.compare_exchange_strong(seen, wait_state::granted, std::memory_order_relaxed);
+    auto seen = guest.state.load(std::memory_order_relaxed);
+    if (seen != wait_state::outside)
+      guest.state.compare_exchange_strong(seen, wait_state::granted, std::memory_order_relaxed);
   }
 
   /// A guest has the lock, and so waits no more.
@@ -662,14 +690,19 @@ private:
 
   /// Whether somebody must watch the time: the holder is not due yet, and will not be asked in time.
   bool needs_alarm(time_point now, time_point alarm) const noexcept {
-    return alarm != never && alarm > now && timer_.is_late_for(alarm, schedule_.tolerance());
+    return is_ahead(alarm, now) && timer_.is_late_for(alarm, schedule_.tolerance());
   }
 
-  /// The caller, about to sleep, takes the timer duty if nobody has it or whoever does will be late.
+  static bool is_ahead(time_point alarm, time_point now) noexcept {
+    return alarm != never && alarm > now;
+  }
+
+  /// The caller, about to sleep, takes the timer duty if nobody has it, or whoever does will be late or
+  /// comes next: that one would soon leave it, and somebody would have to be woken for it.
   /// It does so too when the holder is asked already: should it turn out to be at the beginning of its
   /// share, it need wake nobody.
   void keep_time(record& self, time_point now, time_point alarm) noexcept {
-    if (needs_alarm(now, alarm))
+    if (needs_alarm(now, alarm) || (is_ahead(alarm, now) && timer_.is_kept_by(schedule_.best(now))))
       timer_.take(self, alarm);
     else if (!timer_.is_kept())
       timer_.take(self, now + schedule_.lead());

@@ -21,9 +21,10 @@ enum class lock_event : unsigned char {
   heir_named,      ///< the caller lets go for anybody to take, and wakes the waiter that is to try
   lent,            ///< the caller, the holder, lends the lock to a waiter that spins
   alarm_passed,    ///< the caller wakes a waiter that is to watch the time
+  called,          ///< the caller, the holder, wakes a waiter so as to lend it the lock
 };
 
-inline constexpr std::size_t lock_event_count = 12;
+inline constexpr std::size_t lock_event_count = 13;
 
 /// Listens to a lock. on_event() may be called by several threads at once, and must not block, throw
 /// or touch the lock.

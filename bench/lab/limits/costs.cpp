@@ -46,7 +46,8 @@ figures measure_longest_wait(workbench& bench) {
 }
 
 figures measure_wakes(workbench& bench) {
-  constexpr const char* wakes = "wakes ÷ (sealed handoffs + releases that found none outstanding)";
+  constexpr const char* wakes =
+      "wakes ÷ (sealed handoffs and calls to a visit + releases that found none outstanding)";
   const auto counted = with_counted_wakes(bench.lock());
   figures all;
   for (const unsigned hogs : {1U, 4U}) {

@@ -311,9 +311,10 @@ typedef enum conch_event {
   CONCH_EVENT_STOLEN,
   CONCH_EVENT_HEIR_NAMED,
   CONCH_EVENT_LENT,
-  CONCH_EVENT_ALARM_PASSED
+  CONCH_EVENT_ALARM_PASSED,
+  CONCH_EVENT_CALLED
 } conch_event;
-#define CONCH_EVENT_COUNT 12
+#define CONCH_EVENT_COUNT 13
 
 /// A snapshot of a runtime and its lock.
 typedef struct conch_stats {

@@ -115,7 +115,7 @@ concept counts_events = requires(Lock& l) {
 template <class Lock>
 void count_events(Lock& of, conch_stats& stats) {
   static_assert(CONCH_EVENT_COUNT == lock_event_count);
-  static_assert(CONCH_EVENT_ALARM_PASSED == static_cast<int>(lock_event::alarm_passed));
+  static_assert(CONCH_EVENT_CALLED == static_cast<int>(lock_event::called));
   if constexpr (counts_events<Lock>) {
     stats.counts_events = true;
     for (std::size_t i = 0; i < lock_event_count; ++i)

@@ -17,6 +17,7 @@ enum class wait_state : std::uint8_t {
   outside,  ///< does not wait; may hold the lock
   waiting,  ///< queues, and sleeps or is about to
   heir,     ///< queues; was woken for a free lock and will try to take it
+  called,   ///< queues; was woken by a holder that will lend it the lock
   granted,  ///< has left the queue and holds the lock, but has not noticed yet
 };
 

@@ -61,6 +61,11 @@ public:
                                          std::memory_order_relaxed);
   }
 
+  /// Whether a thread that came now would get the seat: a guess.
+  [[nodiscard]] bool is_free() const noexcept {
+    return Platform::cpu_count() > 1 && seat_.load(std::memory_order_relaxed) == thread_id{};
+  }
+
   /// Leaves the seat, if it was not taken over.
   void get_up(thread_id sitting = Platform::this_thread()) noexcept {
     seat_.compare_exchange_strong(sitting, thread_id{}, std::memory_order_relaxed);

@@ -23,6 +23,9 @@ public:
   [[nodiscard]] bool is_on_its_way() const noexcept { return on_its_way_; }
   [[nodiscard]] time_point protected_until() const noexcept { return protected_until_; }
 
+  /// Whether the holder has lent the lock since it has it, and got it back.
+  [[nodiscard]] bool has_lent() const noexcept { return has_lent_; }
+
   /// Gives the lock to a waiter.
   void grant(record& heir, bool for_its_age) noexcept {
     holder_ = &heir;
@@ -35,8 +38,11 @@ public:
   void begin(record* holder, time_point now, duration slice) noexcept {
     holder_ = holder;
     protected_until_ = for_its_age_ ? now + slice : time_point{};
-    on_its_way_ = for_its_age_ = false;
+    on_its_way_ = for_its_age_ = has_lent_ = false;
   }
+
+  /// The lock was lent and is back.
+  void note_visit() noexcept { has_lent_ = true; }
 
   /// The holder made itself known at a checkpoint.
   void identify(record& holder) noexcept { holder_ = &holder; }
@@ -45,12 +51,14 @@ public:
   void forget() noexcept {
     holder_ = nullptr;
     protected_until_ = time_point{};
+    has_lent_ = false;
   }
 
 private:
   typename Platform::template plain<record*> holder_{nullptr};
   typename Platform::template plain<bool> on_its_way_{false};
   bool for_its_age_ = false;
+  bool has_lent_ = false;
   time_point protected_until_{};
 };
 

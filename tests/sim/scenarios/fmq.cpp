@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace conch::sim {
 namespace {
@@ -319,6 +320,89 @@ void visit_after_visit() {
   check(shared.lock.observer()[lock_event::lent] >= times - 2, "a visit was not lent the lock");
 }
 
+/// A waiter with credit that sleeps is woken by a holder that has lent the lock before, and is lent it when
+/// it is awake: the holder need not sleep for it. From a holder whose checkpoints have become too rare
+/// for one that spins, it gets the lock soon after it was woken once.
+///
+///   hog     |--c----------c--c~~~~c--c       ~ the lock is lent
+///   guest        lock·········unlock
+void visit_of_a_sleeper() {
+  auto config = small_times;
+  config.quantum = 200us;  // so that the sleeper's alarm does not wake it
+  config.spin = 2us;
+  const auto long_work = 4 * config.spin;
+  shared_lock shared(config);
+  constexpr int times = 8;
+  constexpr int sleeps = 4;  // those before make the two known, and the hog one that lends
+  bool done = false;
+  bool is_slow = false;
+  bool expected = false;
+  threads all;
+  all.add(
+      [&] {
+        shared.lock.lock();
+        shared.enter();
+        while (!done) {
+          work(std::exchange(expected, false) || is_slow ? long_work : 500ns);
+          shared.checkpoint();
+        }
+        shared.unlock();
+      },
+      "hog");
+  all.add(
+      [&] {
+        time_point start{};
+        for (int i = 0; i <= times; ++i) {
+          work(15us);
+          is_slow = i == times;
+          expected = i >= times - sleeps;
+          while (expected) work(100ns);
+          start = clock::now();
+          shared.hold();
+        }
+        check(clock::now() - start < 4 * long_work,
+              "a sleeper was called in vain, again and again");
+        done = true;
+      },
+      "guest");
+  all.join();
+  const auto& seen = shared.lock.observer();
+  check(seen[lock_event::called] >= sleeps - 1, "a sleeper was not called");
+  check(seen[lock_event::lent] >= times - 3, "a sleeper was not lent the lock when it came");
+}
+
+/// A holder whose checkpoints are further apart than a waiter spins cannot lend the lock: it wakes a
+/// waiter for nothing but to give it the lock.
+void sleeper_beside_a_slow_hog() {
+  auto config = small_times;
+  config.spin = 2us;
+  shared_lock shared(config);
+  bool done = false;
+  threads all;
+  all.add(
+      [&] {
+        shared.lock.lock();
+        shared.enter();
+        while (!done) {
+          work(4 * config.spin);
+          shared.checkpoint();
+        }
+        shared.unlock();
+      },
+      "hog");
+  all.add(
+      [&] {
+        for (int i = 0; i < 8; ++i) {
+          work(15us);
+          shared.hold();
+        }
+        done = true;
+      },
+      "guest");
+  all.join();
+  check(shared.lock.observer()[lock_event::called] == 0, "a slow holder called a sleeper");
+}
+
 /// A guest has noticed that it was lent the lock, and sleeps for another one when its visit is settled.
 ///
 ///   hog     |--c~~~~~~|waits                      ~ the lock is lent
@@ -535,6 +619,9 @@ void add_fmq_scenarios(scenarios& all) {
   add_for(all, "-2cpus", two_cpus);
   all.push_back({"fmq_lock/visits", visits, two_cpus, {}, 20'000});  // nobody spins on one CPU
   all.push_back({"fmq_lock/visitor-of-two-locks", visitor_of_two_locks, two_cpus, {}, 2'000});
+  all.push_back({"fmq_lock/visit-of-a-sleeper", visit_of_a_sleeper, two_cpus, {}, 1'000});
+  all.push_back(
+      {"fmq_lock/sleeper-beside-a-slow-hog", sleeper_beside_a_slow_hog, two_cpus, {}, 1'000});
   all.push_back({"fmq_lock/visit-after-visit", visit_after_visit, two_cpus, {}, 1'000});
   all.push_back(
       {"fmq_lock/last-user-after-a-visit", last_user_after_a_visit, two_cpus, {}, 20'000});
