@@ -527,10 +527,11 @@ private:
 
   /// Whether the best waiter sleeps and could be lent the lock if it were awake: it has credit, and this
   /// holder has lent the lock before, so that it comes by often enough for one that spins. One that
-  /// has been called in vain is given the lock, and so is one that has grown old.
+  /// has been called in vain is given the lock, and so is one that has grown old. Such a holder is known,
+  /// and so no heir is on its way.
   bool can_come(const record& best, time_point now) const noexcept {
     return queue::has_credit(best) && tenure_.has_lent() && spinner_.is_free() &&
-           best.state.load(std::memory_order_relaxed) == wait_state::waiting && heir_ == nullptr &&
+           best.state.load(std::memory_order_relaxed) == wait_state::waiting &&
            visit_.guest() == nullptr && !schedule_.is_aged(best, now);
   }
 
@@ -690,10 +691,10 @@ private:
 
   /// Whether somebody must watch the time: the holder is not due yet, and will not be asked in time.
   bool needs_alarm(time_point now, time_point alarm) const noexcept {
-    return is_ahead(alarm, now) && timer_.is_late_for(alarm, schedule_.tolerance());
+    return is_ahead(now, alarm) && timer_.is_late_for(alarm, schedule_.tolerance());
   }
 
-  static bool is_ahead(time_point alarm, time_point now) noexcept {
+  static bool is_ahead(time_point now, time_point alarm) noexcept {
     return alarm != never && alarm > now;
   }
 
@@ -702,7 +703,7 @@ private:
   /// It does so too when the holder is asked already: should it turn out to be at the beginning of its
   /// share, it need wake nobody.
   void keep_time(record& self, time_point now, time_point alarm) noexcept {
-    if (needs_alarm(now, alarm) || (is_ahead(alarm, now) && timer_.is_kept_by(schedule_.best(now))))
+    if (needs_alarm(now, alarm) || (is_ahead(now, alarm) && timer_.is_kept_by(schedule_.best(now))))
       timer_.take(self, alarm);
     else if (!timer_.is_kept())
       timer_.take(self, now + schedule_.lead());

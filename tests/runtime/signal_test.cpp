@@ -152,11 +152,8 @@ TEMPLATE_LIST_TEST_CASE("a signal that comes to another thread is handled by the
     for (int i = 0; i < 1000; ++i) rt.checkpoint();
     done = true;
   });
-  {
-    const released<TestType> out(rt);
-    // ThreadSanitizer of g++ 12 may lose a signal that comes while the thread is in pthread_join().
-    while (!done) std::this_thread::yield();
-  }
+  // ThreadSanitizer of g++ 12 may lose a signal that comes while the thread is in pthread_join().
+  let_go_until(rt, [&] { return done.load(); });
   CHECK(got.runs == 0);
   come_to_checkpoints_until(rt, [&] { return got.runs == 1; });  // it goes on from there to here
   CHECK(got.wrong == 0);

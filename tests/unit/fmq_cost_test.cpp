@@ -28,7 +28,13 @@ using conch::lock_event;
 
 namespace {
 using counted_lock = conch::basic_fmq_lock<counting_platform, conch::event_counter>;
+
+/// How often a lock had to wake a thread.
+std::uint64_t reasons_to_wake(const conch::event_counter& counts) {
+  return counts[lock_event::handoff] + counts[lock_event::heir_named] +
+         counts[lock_event::alarm_passed] + counts[lock_event::called];
 }
+}  // namespace
 
 TEST_CASE("an uncontended fmq_lock reads no clock and allocates nothing", "[fmq]") {
   counting_platform::reset();
@@ -110,9 +116,7 @@ TEST_CASE("a contended fmq_lock wakes for a handoff, for an heir, or for an alar
   CAPTURE(threads, counting_platform::unparks.load(), counting_platform::sleeps.load(),
           counts[lock_event::handoff], counts[lock_event::heir_named],
           counts[lock_event::alarm_passed], counts[lock_event::drop_requested]);
-  CHECK(counting_platform::unparks == counts[lock_event::handoff] + counts[lock_event::heir_named] +
-                                          counts[lock_event::alarm_passed] +
-                                          counts[lock_event::called]);
+  CHECK(counting_platform::unparks == reasons_to_wake(counts));
   CHECK(counts[lock_event::alarm_passed] <= counts[lock_event::drop_requested]);
 }
 
@@ -142,7 +146,5 @@ TEST_CASE("a holder lends an fmq_lock to a thread with credit, and wakes nobody 
   done = true;
   hog.join();
   CAPTURE(counts[lock_event::handoff], counts[lock_event::heir_named]);
-  CHECK(counting_platform::unparks == counts[lock_event::handoff] + counts[lock_event::heir_named] +
-                                          counts[lock_event::alarm_passed] +
-                                          counts[lock_event::called]);
+  CHECK(counting_platform::unparks == reasons_to_wake(counts));
 }

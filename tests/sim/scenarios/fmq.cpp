@@ -285,15 +285,21 @@ void visits() {
   shared.lock.unlock();
 }
 
-/// A hog's whole life: it lends the lock to whoever comes, and lets go when all is done.
-void compute_until(const bool& done, shared_lock& shared) {
+/// A hog's whole life: it does one piece of work after the other, with a checkpoint after each, at which
+/// it may lend the lock to whoever has come, and lets go when all is done.
+template <class Piece>
+void compute_until(const bool& done, shared_lock& shared, Piece piece) {
   shared.lock.lock();
   shared.enter();
   while (!done) {
-    work(500ns);
+    work(piece());
     shared.checkpoint();
   }
   shared.unlock();
+}
+
+void compute_until(const bool& done, shared_lock& shared) {
+  compute_until(done, shared, [] { return duration(500ns); });
 }
 
 /// Once a hog is known, it lends the lock to a guest each time that one comes: what a visit leaves
@@ -338,17 +344,8 @@ void visit_of_a_sleeper() {
   bool is_slow = false;
   bool expected = false;
   threads all;
-  all.add(
-      [&] {
-        shared.lock.lock();
-        shared.enter();
-        while (!done) {
-          work(std::exchange(expected, false) || is_slow ? long_work : 500ns);
-          shared.checkpoint();
-        }
-        shared.unlock();
-      },
-      "hog");
+  const auto piece = [&] { return std::exchange(expected, false) || is_slow ? long_work : 500ns; };
+  all.add([&] { compute_until(done, shared, piece); }, "hog");
   all.add(
       [&] {
         time_point start{};
@@ -379,17 +376,7 @@ void sleeper_beside_a_slow_hog() {
   shared_lock shared(config);
   bool done = false;
   threads all;
-  all.add(
-      [&] {
-        shared.lock.lock();
-        shared.enter();
-        while (!done) {
-          work(4 * config.spin);
-          shared.checkpoint();
-        }
-        shared.unlock();
-      },
-      "hog");
+  all.add([&] { compute_until(done, shared, [&] { return 4 * config.spin; }); }, "hog");
   all.add(
       [&] {
         for (int i = 0; i < 8; ++i) {
