@@ -7,6 +7,16 @@
 
 namespace conch::lab {
 
+std::uint64_t do_work(work_unit unit, std::uint64_t state) noexcept {
+  for (unsigned round = 0; round < unit.rounds; ++round) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+  }
+  asm volatile("" : "+r"(state)::"memory");  // the result is needed, here and now
+  return state;
+}
+
 work_unit calibrate_work() {
   constexpr int tries = 50;  // the fastest one was not disturbed
   constexpr unsigned rounds = 20'000;

@@ -19,15 +19,8 @@ inline constexpr std::chrono::nanoseconds wanted_unit_time{300};
 work_unit calibrate_work();
 
 /// Does one unit. The result depends on every round, and each is a step of xorshift64, which no
-/// compiler knows a short cut for.
-inline std::uint64_t do_work(work_unit unit, std::uint64_t state) noexcept {
-  for (unsigned round = 0; round < unit.rounds; ++round) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-  }
-  asm volatile("" : "+r"(state)::"memory");  // the result is needed, here and now
-  return state;
-}
+/// compiler knows a short cut for. One copy of it serves all locks: where the compiler happens to put
+/// such a loop may make it a tenth slower.
+std::uint64_t do_work(work_unit unit, std::uint64_t state) noexcept;
 
 }  // namespace conch::lab

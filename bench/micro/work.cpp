@@ -35,6 +35,14 @@ speed measure_speed() {
 
 }  // namespace
 
+std::uint64_t compute(work amount, std::uint64_t state) noexcept {
+  for (unsigned step = 0; step < amount.steps; ++step) {
+    state = state * 6364136223846793005U + 1442695040888963407U;  // Knuth's MMIX
+    asm volatile("" : "+r"(state));                               // here, now, and one by one
+  }
+  return state;
+}
+
 work speed::work_of(nanoseconds time) const noexcept {
   if (time <= nanoseconds::zero()) return {};
   return {.steps = static_cast<unsigned>(std::max(1.0, std::round(time / step)))};
