@@ -3,6 +3,8 @@
 // can beat, and the costs of the simulator's model of large machines.
 #include "yardsticks.hpp"
 
+#include "work.hpp"
+
 #include <conch/platform/posix.hpp>
 
 #include <benchmark/benchmark.h>
@@ -122,9 +124,18 @@ struct line_turn {
 
 void cache_line(benchmark::State& state) { to_and_fro<line_turn>(state); }
 
-/// Two threads that sleep until the other wakes them.
+/// What a thread computes in so much time, if it never sleeps.
+template <int Milliseconds>
+void compute_turn() {
+  benchmark::DoNotOptimize(
+      compute(machine_speed().work_of(std::chrono::milliseconds(Milliseconds)), 1));
+}
+
+/// Two threads that sleep until the other wakes them, and compute before they wake it.
+template <int Milliseconds>
 struct parked_turn {
   void there_and_back() {
+    compute_turn<Milliseconds>();
     theirs.unpark().wake();
     mine.park();
   }
@@ -132,6 +143,7 @@ struct parked_turn {
     for (;;) {
       theirs.park();
       if (stop.load(std::memory_order_relaxed)) return;  // ordered by the token
+      compute_turn<Milliseconds>();
       mine.unpark().wake();
     }
   }
@@ -146,10 +158,20 @@ struct parked_turn {
 };
 
 /// From the wake of a sleeping thread until it runs, on a CPU that has fallen asleep.
-void wake_to_run(benchmark::State& state) { to_and_fro<parked_turn>(state); }
+void wake_to_run(benchmark::State& state) { to_and_fro<parked_turn<0>>(state); }
 
 /// The same where both share a CPU: a wake, a wait, and a switch from one to the other.
-void switch_on_one_cpu(benchmark::State& state) { to_and_fro<parked_turn>(state, true); }
+void switch_on_one_cpu(benchmark::State& state) { to_and_fro<parked_turn<0>>(state, true); }
+
+/// The work of one turn of two threads, as long as the quantum: the wake of the next one is in it, and
+/// so is how fast a CPU is that has just been asleep.
+void turn_on_two_cpus(benchmark::State& state) { to_and_fro<parked_turn<5>>(state); }
+void turn_on_one_cpu(benchmark::State& state) { to_and_fro<parked_turn<5>>(state, true); }
+
+/// The same work by a thread that never sleeps.
+void turn_alone(benchmark::State& state) {
+  for (auto _ : state) compute_turn<5>();
+}
 
 /// What the wake of a sleeping thread costs the one that wakes it.
 void wake_call(benchmark::State& state) {
@@ -191,7 +213,10 @@ void add_yardsticks() {
 #if defined(__linux__)
   add("machine/system-call", system_call);
   add("machine/switch-on-one-cpu", switch_on_one_cpu)->UseManualTime();
+  add("machine/turn-on-one-cpu", turn_on_one_cpu)->UseManualTime();
+  add("machine/turn-on-two-cpus", turn_on_two_cpus)->UseManualTime();
 #endif
+  add("machine/turn-alone", turn_alone);
   add("machine/cache-line", cache_line)->UseManualTime();
   add("machine/wake-call", wake_call)->UseManualTime();
   add("machine/wake-to-run", wake_to_run)->UseManualTime();
