@@ -390,6 +390,38 @@ void sleeper_beside_a_slow_hog() {
   check(shared.lock.observer()[lock_event::called] == 0, "a slow holder called a sleeper");
 }
 
+/// A sleeper that has grown old meanwhile is given the lock for its slice of it, by whoever had lent it
+/// the lock before.
+void sleeper_that_grew_old() {
+  auto config = small_times;
+  config.spin = 2us;
+  const auto long_work = 4 * config.boost_age;
+  shared_lock shared(config);
+  const auto& seen = shared.lock.observer();
+  bool done = false;
+  bool expected = false;
+  threads all;
+  const auto piece = [&] { return std::exchange(expected, false) ? long_work : 500ns; };
+  all.add([&] { compute_until(done, shared, piece); }, "hog");
+  all.add(
+      [&] {
+        for (int i = 0; i < 8; ++i) {
+          for (const auto lent = seen[lock_event::lent]; seen[lock_event::lent] == lent;) {
+            work(15us);
+            shared.hold();
+          }
+          expected = true;
+          while (expected) work(100ns);
+          const auto called = seen[lock_event::called];
+          shared.hold();
+          check(seen[lock_event::called] == called, "one that had grown old was called");
+        }
+        done = true;
+      },
+      "guest");
+  all.join();
+}
+
 /// A guest has noticed that it was lent the lock, and sleeps for another one when its visit is settled.
 ///
 ///   hog     |--c~~~~~~|waits                      ~ the lock is lent
@@ -609,6 +641,7 @@ void add_fmq_scenarios(scenarios& all) {
   all.push_back({"fmq_lock/visit-of-a-sleeper", visit_of_a_sleeper, two_cpus, {}, 1'000});
   all.push_back(
       {"fmq_lock/sleeper-beside-a-slow-hog", sleeper_beside_a_slow_hog, two_cpus, {}, 1'000});
+  all.push_back({"fmq_lock/sleeper-that-grew-old", sleeper_that_grew_old, two_cpus, {}, 1'000});
   all.push_back({"fmq_lock/visit-after-visit", visit_after_visit, two_cpus, {}, 1'000});
   all.push_back(
       {"fmq_lock/last-user-after-a-visit", last_user_after_a_visit, two_cpus, {}, 20'000});
