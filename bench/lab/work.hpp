@@ -19,8 +19,8 @@ inline constexpr std::chrono::nanoseconds wanted_unit_time{300};
 work_unit calibrate_work();
 
 /// Does one unit. The result depends on every round, and each is a step of xorshift64, which no
-/// compiler knows a short cut for. One copy of it serves all locks: where the compiler happens to put
-/// such a loop may make it a tenth slower.
+/// compiler knows a short cut for. One copy of it serves all locks: where a compiler happens to put a
+/// loop changes how fast it is.
 std::uint64_t do_work(work_unit unit, std::uint64_t state) noexcept;
 
 }  // namespace conch::lab

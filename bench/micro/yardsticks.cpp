@@ -124,18 +124,11 @@ struct line_turn {
 
 void cache_line(benchmark::State& state) { to_and_fro<line_turn>(state); }
 
-/// What a thread computes in so much time, if it never sleeps.
-template <int Milliseconds>
-void compute_turn() {
-  benchmark::DoNotOptimize(
-      compute(machine_speed().work_of(std::chrono::milliseconds(Milliseconds)), 1));
-}
-
 /// Two threads that sleep until the other wakes them, and compute before they wake it.
-template <int Milliseconds>
+template <unsigned Milliseconds>
 struct parked_turn {
   void there_and_back() {
-    compute_turn<Milliseconds>();
+    benchmark::DoNotOptimize(compute(share, 1));
     theirs.unpark().wake();
     mine.park();
   }
@@ -143,7 +136,7 @@ struct parked_turn {
     for (;;) {
       theirs.park();
       if (stop.load(std::memory_order_relaxed)) return;  // ordered by the token
-      compute_turn<Milliseconds>();
+      benchmark::DoNotOptimize(compute(share, 1));
       mine.unpark().wake();
     }
   }
@@ -152,6 +145,7 @@ struct parked_turn {
     theirs.unpark().wake();
   }
 
+  const work share = machine_speed().work_of(std::chrono::milliseconds(Milliseconds));
   platform::parker mine;
   platform::parker theirs;
   std::atomic<bool> stop{false};
@@ -170,7 +164,8 @@ void turn_on_one_cpu(benchmark::State& state) { to_and_fro<parked_turn<5>>(state
 
 /// The same work by a thread that never sleeps.
 void turn_alone(benchmark::State& state) {
-  for (auto _ : state) compute_turn<5>();
+  const auto share = machine_speed().work_of(std::chrono::milliseconds(5));
+  for (auto _ : state) benchmark::DoNotOptimize(compute(share, 1));
 }
 
 /// What the wake of a sleeping thread costs the one that wakes it.
