@@ -139,7 +139,7 @@ public:
 
   /// Lets go. Precondition: the caller has the lock.
   void unlock() CONCH_RELEASE() {
-    if (!held_by_caller()) [[unlikely]]
+    if (!is_owner()) [[unlikely]]
       violate(is_locked() ? "unlocked by a thread that does not hold it" : "unlocked while free");
     observer_.on_event(lock_event::released);
     owner_.store(thread_id{}, std::memory_order_relaxed);
@@ -165,9 +165,10 @@ public:
   [[nodiscard]] std::size_t waiters() const noexcept {
     return waiters_.load(std::memory_order_relaxed);
   }
-  /// Relaxed: only the caller itself can have stored its own id.
+  /// Whether the calling thread has it, which it has not while it lends it to another one. Any thread;
+  /// async-signal-safe.
   [[nodiscard]] bool held_by_caller() const noexcept {
-    return owner_.load(std::memory_order_relaxed) == Platform::this_thread();
+    return is_owner() && thread_table::current().lends.load(std::memory_order_relaxed) != this;
   }
 
   /// Where else the drop request is to be seen. Precondition: no other thread uses the lock yet.
@@ -224,6 +225,7 @@ private:
   using mutex = typename Platform::mutex;
   using waker = typename Platform::parker::waker;
   using record = fmq::record<Platform>;
+  using thread_table = fmq::thread_records<Platform>;
   using queue = fmq::service_queue<Platform>;
   using wait_state = fmq::wait_state;
 
@@ -238,6 +240,12 @@ private:
   void took() noexcept {
     owner_.store(Platform::this_thread(), std::memory_order_relaxed);
     observer_.on_event(lock_event::acquired);
+  }
+
+  /// Whether the caller holds the lock, or lends it. Relaxed: its id was stored by itself, or by its guest
+  /// that has given the lock back, which orders it.
+  bool is_owner() const noexcept {
+    return owner_.load(std::memory_order_relaxed) == Platform::this_thread();
   }
 
   // Acquiring ------------------------------------------------------------------------------------
@@ -307,7 +315,7 @@ private:
       // Last, so that a holder that sees it finds guard_ free, or need not look for it.
       if (!visits)
         settle_request(now, alarm);
-      else if (visit_.offer(self))
+      else if (offer_visit(self))
         observer_.on_event(lock_event::drop_requested);
       guard_.unlock();
       std::exchange(next, waker()).wake();
@@ -474,8 +482,8 @@ private:
 
   /// Without guard_, at a checkpoint or yield of the holder.
   bool let_others_in(bool must) {
+    if (!must && visit_.is_offered_to(Platform::this_thread()) && lend()) return true;
     forbid_strangers("checkpoint or yield of a thread that does not hold it");
-    if (!must && visit_.is_offered() && lend()) return true;
     enter_guard();
     if (schedule_.empty()) {
       request_.clear();
@@ -532,7 +540,7 @@ private:
   bool can_come(const record& best, time_point now) const noexcept {
     return queue::has_credit(best) && tenure_.has_lent() && spinner_.is_free() &&
            best.state.load(std::memory_order_relaxed) == wait_state::waiting &&
-           visit_.guest() == nullptr && !schedule_.is_aged(best, now);
+           tenure_.guest() == nullptr && !schedule_.is_aged(best, now);
   }
 
   /// By the holder, which is due: wakes the best waiter, which then asks for a visit, and keeps the lock
@@ -546,29 +554,44 @@ private:
     sleeper.wake();
   }
 
+  /// By the best waiter, which is in the seat. True if the holder had not been asked before.
+  bool offer_visit(record& self) noexcept {
+    tenure_.invite(self);
+    return visit_.offer(tenure_.holder()->owner);
+  }
+
   /// Without guard_, by the holder, to whom a visit was offered. Returns when the caller holds the lock
-  /// again; false if the offer is gone.
+  /// again; false if the offer is gone. It stays the owner meanwhile, and touches nothing but the visit,
+  /// so that what the guest works with stays in the cache of the guest's CPU.
   bool lend() {
-    owner_.store(thread_id{}, std::memory_order_relaxed);
+    auto& lends = thread_table::current().lends;
+    lends.store(this, std::memory_order_relaxed);
     const auto now = Platform::now();
     if (!visit_.lend(now)) {
-      owner_.store(Platform::this_thread(), std::memory_order_relaxed);
+      lends.store(nullptr, std::memory_order_relaxed);
       return false;
     }
     observer_.on_event(lock_event::lent);
-    auto& self = own_record();
     spinner_.watch(now + config_.spin, [&] { return !visit_.is_under_way(); });
-    // What is over may be another visit, long after: then the caller has become a waiter before it.
-    if (!visit_.is_over() || !is_outside(self)) {
+    if (!visit_.is_back_with(Platform::this_thread())) {
       enter_guard();
-      if (!is_outside(self)) {
+      if (auto& self = own_record(); !is_outside(self)) {
+        disown();
+        lends.store(nullptr, std::memory_order_release);  // for signal handlers, after disown()
         wait(self, Platform::now(), never, false, true);
         return true;
       }
       guard_.unlock();
     }
-    took();
+    lends.store(nullptr, std::memory_order_relaxed);
+    observer_.on_event(lock_event::acquired);
     return true;
+  }
+
+  /// By a host that has become a waiter: it is not the owner, unless another thread is already.
+  void disown() noexcept {
+    auto owner = Platform::this_thread();
+    owner_.compare_exchange_strong(owner, thread_id{}, std::memory_order_relaxed);
   }
 
   /// Without guard_, by a guest: whether it has been lent the lock. Relaxed: see tell().
@@ -587,22 +610,23 @@ private:
   /// go of guard_, under which the lock cannot be destroyed.
   void end_visit() noexcept {
     auto& host = *tenure_.holder();
-    auto& guest = *visit_.guest();
+    auto& guest = *tenure_.guest();
+    owner_.store(host.owner, std::memory_order_relaxed);
     visit_.give_back();
     const auto now = Platform::now();
     schedule_.charge_visit(host, guest, visit_.began(), now);
     tenure_.note_visit();
     leave_queue(guest);
-    visit_.settled();
+    tenure_.visit_settled();
     leave_guard(now);
   }
 
   /// A visit that the guest does not end by its release: if it has begun, the guest becomes the holder and
   /// its host waits.
   void settle_visit() noexcept {
-    auto* const guest = visit_.guest();
+    auto* const guest = tenure_.guest();
     if (guest == nullptr || visit_.is_offered()) return;
-    visit_.settled();
+    tenure_.visit_settled();
     if (!visit_.is_lent()) return;
     auto& host = *tenure_.holder();
     const auto now = Platform::now();
@@ -634,7 +658,7 @@ private:
 
   /// What is about to change, who holds the lock or what the holder is asked for, ends the offer.
   void call_off_visit() noexcept {
-    if (visit_.guest() == nullptr) return;
+    if (tenure_.guest() == nullptr) return;
     visit_.withdraw();
     settle_visit();
   }
@@ -747,9 +771,9 @@ private:
   };
 
   // Each on a line of the cache of its own: what changes when the lock changes hands; what holder and
-  // spinning waiter watch; what nobody changes; what is for those who wait.
+  // waiters tell each other; what nobody changes; what is for those who wait.
   fmq::word<Platform> word_;
-  typename Platform::template atomic<thread_id> owner_{};
+  typename Platform::template atomic<thread_id> owner_{};  // while it is lent, host or guest
 
   alignas(64) drop_request<Platform> request_;
   fmq::visit<Platform> visit_{request_};

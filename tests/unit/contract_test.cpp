@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -130,6 +131,51 @@ TEMPLATE_LIST_TEST_CASE("a checkpoint of a thread that does not hold the lock en
   });
 }
 #endif
+
+namespace {
+
+/// Once the lock has been lent, whoever asks the holder for the next visit uses the lock as if it were
+/// the holder itself.
+struct impatient_guest {
+  std::function<void()> meddle;
+  bool is_lent = false;
+  void on_event(conch::lock_event event) noexcept {
+    if (event == conch::lock_event::lent) is_lent = true;
+    if (event == conch::lock_event::drop_requested && is_lent) meddle();
+  }
+};
+
+}  // namespace
+
+// hog      |--c--c~~~~c--c--c--c--c--c                  ~ the lock is lent
+// guest        lock·unlock     lock|c, which only the hog may
+TEST_CASE("a checkpoint of a thread that asks to be lent an fmq_lock ends the program",
+          "[contract]") {
+  using lock_type = conch::basic_fmq_lock<conch::posix_platform, impatient_guest>;
+  if (conch::posix_platform::cpu_count() == 1) SKIP("nobody spins on one CPU");
+  check_dies_of<lock_type>(used_by_stranger, [] {
+    lock_type lock;
+    lock.observer().meddle = [&] { lock.checkpoint(); };
+    const auto compute = [](auto time) {
+      const auto until = std::chrono::steady_clock::now() + time;
+      while (std::chrono::steady_clock::now() < until) {
+      }
+    };
+    std::thread hog([&] {
+      lock.lock();
+      for (;;) {
+        compute(5us);  // in which the guest meddles
+        lock.checkpoint();
+      }
+    });
+    await([&] { return lock.is_locked(); });
+    for (;;) {
+      lock.lock();
+      lock.unlock();
+      compute(300us);  // for longer than the holder may be ahead of a thread with credit
+    }
+  });
+}
 
 namespace {
 

@@ -41,6 +41,11 @@ public:
     on_its_way_ = for_its_age_ = has_lent_ = false;
   }
 
+  /// The guest of a visit that is not settled, see visit.hpp; nullptr where there is none.
+  [[nodiscard]] record* guest() const noexcept { return guest_; }
+  void invite(record& guest) noexcept { guest_ = &guest; }
+  void visit_settled() noexcept { guest_ = nullptr; }
+
   /// The lock was lent and is back.
   void note_visit() noexcept { has_lent_ = true; }
 
@@ -56,6 +61,7 @@ public:
 
 private:
   typename Platform::template plain<record*> holder_{nullptr};
+  typename Platform::template plain<record*> guest_{nullptr};
   typename Platform::template plain<bool> on_its_way_{false};
   bool for_its_age_ = false;
   bool has_lent_ = false;

@@ -34,22 +34,24 @@ namespace conch::fmq {
 ///
 /// Orders: the lock passes with lent and comes back with over. Each of the two is a release, and
 /// whoever sees it acquires.
+///
+/// What host and guest tell each other is all here, on one line of the cache with the request, and the
+/// host touches nothing else of the lock.
 // clang-format on
 template <class Platform>
-class visit {  // NOLINT(*Padding): see guest_
+class visit {
 public:
-  using record = fmq::record<Platform>;
   using request = drop_request<Platform>;
+  using thread_id = typename Platform::thread_id;
   using time_point = typename Platform::time_point;
 
   constexpr explicit visit(request& asks) noexcept : request_(asks) {}
 
   // Without the guard, by the holder and host ----------------------------------------------------
 
-  /// Also with the guard, by anybody. Acquire: pairs with offer(), so that nobody reads any more what
-  /// lend() overwrites.
-  [[nodiscard]] bool is_offered() const noexcept {
-    return stage(std::memory_order_acquire) == offered;
+  /// Acquire: pairs with offer(), so that nobody reads any more what lend() overwrites.
+  [[nodiscard]] bool is_offered_to(thread_id holder) const noexcept {
+    return stage(std::memory_order_acquire) == offered && is_host(holder);
   }
 
   /// False if it is not offered any more. Release: pairs with is_lent().
@@ -59,11 +61,17 @@ public:
     return change(offered | request::asked, lent, std::memory_order_release);
   }
 
-  /// Relaxed: whoever sees the end of it looks at what end that was, by is_over() or under the guard.
+  /// Relaxed: whoever sees the end of it looks at what end that was, by is_back_with() or
+  /// under the guard.
   [[nodiscard]] bool is_under_way() const noexcept { return stage() == lent; }
 
-  /// Acquire: pairs with give_back().
-  [[nodiscard]] bool is_over() const noexcept { return stage(std::memory_order_acquire) == over; }
+  /// Whether the host holds the lock again: the guest has given it back, or the next one offers. If that is
+  /// another visit, it has another host: this one would have to come by the lock again first. Acquire:
+  /// pairs with give_back(), and with offer() after it.
+  [[nodiscard]] bool is_back_with(thread_id host) const noexcept {
+    const auto now = stage(std::memory_order_acquire);
+    return (now == over || now == offered) && is_host(host);
+  }
 
   // Without the guard, by the guest --------------------------------------------------------------
 
@@ -77,14 +85,13 @@ public:
 
   // With the guard -------------------------------------------------------------------------------
 
-  /// The guest of a visit that is not settled; nullptr where there is none.
-  [[nodiscard]] record* guest() const noexcept { return guest_; }
+  [[nodiscard]] bool is_offered() const noexcept { return stage() == offered; }
   [[nodiscard]] time_point began() const noexcept { return began_; }
 
   /// True if the holder had not been asked before. Precondition: the visit before is settled. Release:
-  /// pairs with is_offered().
-  bool offer(record& guest) noexcept {
-    guest_ = &guest;
+  /// pairs with is_offered_to() and is_back_with().
+  bool offer(thread_id holder) noexcept {
+    host_.store(holder, std::memory_order_relaxed);
     return request_.raise_with(offered, std::memory_order_release);
   }
 
@@ -94,8 +101,6 @@ public:
   /// The guest keeps the lock. Relaxed: one that has not noticed learns it under the guard, or goes to
   /// sleep and is woken.
   void end() noexcept { request_.bits().store(none, std::memory_order_relaxed); }
-
-  void settled() noexcept { guest_ = nullptr; }
 
 private:
   static constexpr std::uint32_t none = 0;
@@ -111,10 +116,14 @@ private:
     return request_.bits().compare_exchange_strong(from, to, order, std::memory_order_relaxed);
   }
 
+  /// Relaxed: ordered by the stage.
+  bool is_host(thread_id thread) const noexcept {
+    return host_.load(std::memory_order_relaxed) == thread;
+  }
+
   request& request_;
   typename Platform::template plain<time_point> began_{};
-  // Not on the line that host and guest watch.
-  alignas(64) typename Platform::template plain<record*> guest_{nullptr};
+  typename Platform::template atomic<thread_id> host_{};
 };
 
 }  // namespace conch::fmq

@@ -6,6 +6,8 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <utility>
 
 namespace conch::sim {
@@ -39,6 +41,31 @@ constexpr machine with_faults(machine where) {
   where.wake_latency = 3us;
   return where;
 }
+
+/// At each of a lock's events, whether it tells the caller rightly that it has it: as a signal handler on
+/// that thread would ask it.
+class ownership_watch {
+public:
+  void watch(std::function<bool()> held_by_caller) { held_by_caller_ = std::move(held_by_caller); }
+
+  void on_event(lock_event event) noexcept {
+    bool& holds = holds_[sim_platform::this_thread()];
+    if (event == lock_event::acquired) holds = true;
+    if (event == lock_event::lent) holds = false;
+    check(held_by_caller_() == holds, "the lock is wrong about who holds it");
+    if (event == lock_event::released || event == lock_event::forced_switch) holds = false;
+  }
+
+private:
+  std::function<bool()> held_by_caller_;
+  std::map<sim_platform::thread_id, bool> holds_;
+};
+
+struct watched_lock : basic_fmq_lock<sim_platform, ownership_watch> {
+  explicit watched_lock(const fmq_config& config) : basic_fmq_lock(config) {
+    observer().watch([this] { return held_by_caller(); });
+  }
+};
 
 constexpr duration late = 30us;  // what a timed acquire may take beyond its deadline, at the most
 
@@ -218,7 +245,7 @@ void timer_duty() {
 void visits() {
   auto config = small_times;
   config.spin = 2us;
-  shared_lock shared(config);
+  guarded<watched_lock> shared(config);
   shared.all_enter = true;
   conch::breaker<sim_platform> breaker;
   shared.lock.request().mirror_in(breaker, 1);
@@ -287,8 +314,8 @@ void visits() {
 
 /// A hog's whole life: it does one piece of work after the other, with a checkpoint after each, at which
 /// it may lend the lock to whoever has come, and lets go when all is done.
-template <class Piece>
-void compute_until(const bool& done, shared_lock& shared, Piece piece) {
+template <class Shared, class Piece>
+void compute_until(const bool& done, Shared& shared, Piece piece) {
   shared.lock.lock();
   shared.enter();
   while (!done) {
@@ -298,7 +325,8 @@ void compute_until(const bool& done, shared_lock& shared, Piece piece) {
   shared.unlock();
 }
 
-void compute_until(const bool& done, shared_lock& shared) {
+template <class Shared>
+void compute_until(const bool& done, Shared& shared) {
   compute_until(done, shared, [] { return duration(500ns); });
 }
 
@@ -430,8 +458,8 @@ void sleeper_that_grew_old() {
 void visitor_of_two_locks() {
   auto config = small_times;
   config.spin = 2us;
-  shared_lock shared(config);
-  shared_lock other(config);
+  guarded<watched_lock> shared(config);
+  guarded<watched_lock> other(config);
   shared.all_enter = true;
   bool done = false;
   threads all;
