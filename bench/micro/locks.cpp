@@ -27,28 +27,13 @@ void uncontended(benchmark::State& state) {
   }
 }
 
-template <class Lock>
-concept with_checkpoint = requires(Lock& lock) {
-  lock.checkpoint();
-};
-
-template <class Lock>
-void checkpoint(Lock& lock) {
-  if constexpr (with_checkpoint<Lock>) {
-    benchmark::DoNotOptimize(lock.checkpoint());
-  } else {  // what a program has to do to let others in
-    lock.unlock();
-    lock.lock();
-  }
-}
-
 /// A checkpoint with nobody waiting.
 template <class Lock>
 void idle_checkpoint(benchmark::State& state) {
   guarded<Lock> shared;
   shared.lock.lock();
   for (auto _ : state) {
-    checkpoint(shared.lock);
+    let_others_in(shared.lock);
     benchmark::ClobberMemory();
   }
   shared.lock.unlock();
@@ -75,7 +60,8 @@ measured_lock measured(const char* name) {
                        .throughput = measure_throughput<Lock>,
                        .waits = measure_waits<Lock>,
                        .handoffs = measure_handoffs<Lock>,
-                       .passing = measure_passing<Lock>};
+                       .passing = measure_passing<Lock>,
+                       .visits = measure_visits<Lock>};
     if constexpr (has_checkpoint<Lock>()) lock.checkpoint = idle_checkpoint<Lock>;
     return lock;
   }

@@ -4,6 +4,7 @@
 #include "contention.hpp"
 #include "handoff.hpp"
 #include "pass.hpp"
+#include "visit.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -22,6 +23,7 @@ struct measured_lock {
   decltype(&measure_waits<std::mutex>) waits = nullptr;
   decltype(&measure_handoffs<std::mutex>) handoffs = nullptr;
   decltype(&measure_passing<std::mutex>) passing = nullptr;
+  decltype(&measure_visits<std::mutex>) visits = nullptr;
 };
 
 /// std::mutex, which all are compared with, comes first.

@@ -132,6 +132,14 @@ row passed(unsigned waiters, milliseconds time) {
           }};
 }
 
+row visited(milliseconds time) {
+  return {"visit", time + milliseconds(10), [=](const measured_lock& lock) {
+            return [=, &lock](state& run, unsigned) {
+              measure(run, [&]() -> seconds { return lock.visits({}, time); });
+            };
+          }};
+}
+
 /// A row that Google Benchmark times, by the iteration.
 row timed(const std::string& name, void (*measured_lock::*what)(state&), seconds time) {
   return {name, 2 * time, [=](const measured_lock& lock) {
@@ -167,6 +175,7 @@ std::vector<row> all_rows(const pace& speed) {
                                speed.handoffs));
   for (const auto waiters : numbers_of_waiters) rows.push_back(passed(waiters, speed.passing));
   rows.push_back(handed_over("ping-pong", {.waiters = 1}, speed.handoffs));
+  rows.push_back(visited(speed.handoffs));
   return rows;
 }
 

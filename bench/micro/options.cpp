@@ -96,6 +96,9 @@ What is measured, by row:
                               to the next
   ping-pong                   as queue, with two threads, and the holder unlocks as soon as the other
                               one calls lock(): nobody has to be asleep yet
+  visit                       one thread keeps the lock, with a checkpoint, or unlock() and lock(), after
+                              each 50 ns of work; another one comes every 5 us: the mean time that it
+                              needs to lock and to unlock
 
 Beside the time, which the ratios are of, contended and saturated rows have: Jain's index over the
 threads' acquisitions, and context switches, in the same run, in which no thread looks at a clock;
