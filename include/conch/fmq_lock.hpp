@@ -168,7 +168,7 @@ public:
   /// Whether the calling thread has it, which it has not while it lends it to another one. Any thread;
   /// async-signal-safe.
   [[nodiscard]] bool held_by_caller() const noexcept {
-    return is_owner() && thread_table::current().lends.load(std::memory_order_relaxed) != this;
+    return !visit_.is_lent_by(Platform::this_thread()) && is_owner();
   }
 
   /// Where else the drop request is to be seen. Precondition: no other thread uses the lock yet.
@@ -225,7 +225,6 @@ private:
   using mutex = typename Platform::mutex;
   using waker = typename Platform::parker::waker;
   using record = fmq::record<Platform>;
-  using thread_table = fmq::thread_records<Platform>;
   using queue = fmq::service_queue<Platform>;
   using wait_state = fmq::wait_state;
 
@@ -561,37 +560,23 @@ private:
   }
 
   /// Without guard_, by the holder, to whom a visit was offered. Returns when the caller holds the lock
-  /// again; false if the offer is gone. It stays the owner meanwhile, and touches nothing but the visit,
+  /// again; false if the offer is gone. It stays the owner meanwhile, and changes nothing but the visit,
   /// so that what the guest works with stays in the cache of the guest's CPU.
   bool lend() {
-    auto& lends = thread_table::current().lends;
-    lends.store(this, std::memory_order_relaxed);
     const auto now = Platform::now();
-    if (!visit_.lend(now)) {
-      lends.store(nullptr, std::memory_order_relaxed);
-      return false;
-    }
+    if (!visit_.lend(now)) return false;
     observer_.on_event(lock_event::lent);
     spinner_.watch(now + config_.spin, [&] { return !visit_.is_under_way(); });
     if (!visit_.is_back_with(Platform::this_thread())) {
       enter_guard();
       if (auto& self = own_record(); !is_outside(self)) {
-        disown();
-        lends.store(nullptr, std::memory_order_release);  // for signal handlers, after disown()
         wait(self, Platform::now(), never, false, true);
         return true;
       }
       guard_.unlock();
     }
-    lends.store(nullptr, std::memory_order_relaxed);
     observer_.on_event(lock_event::acquired);
     return true;
-  }
-
-  /// By a host that has become a waiter: it is not the owner, unless another thread is already.
-  void disown() noexcept {
-    auto owner = Platform::this_thread();
-    owner_.compare_exchange_strong(owner, thread_id{}, std::memory_order_relaxed);
   }
 
   /// Without guard_, by a guest: whether it has been lent the lock. Relaxed: see tell().
@@ -633,10 +618,17 @@ private:
     schedule_.charge(host, visit_.began());
     leave_queue(*guest);
     tell(*guest);
+    disown(host);
     visit_.end();
     tenure_.begin(guest, now, config_.boost_slice);
     schedule_.readmit_for_turn(host, now);
     begin_wait(host);
+  }
+
+  /// A host that has become a waiter is the owner no more, if its guest is not already.
+  void disown(const record& host) noexcept {
+    auto owner = host.owner;
+    owner_.compare_exchange_strong(owner, thread_id{}, std::memory_order_relaxed);
   }
 
   /// Tells a guest that has not noticed that it has the lock. One that notices meanwhile has `outside`
@@ -695,7 +687,8 @@ private:
     if (holder == nullptr) return heir_ != nullptr ? never : now;
     const auto since = tenure_.is_on_its_way() ? now : schedule_.settled_at();
     const auto at = detail::most_of(schedule_.due_at(*holder, since), tenure_.protected_until());
-    // Nobody need look while a grant is on its way: its claim does.
+    // Nobody need look while a grant is on its way: its claim does. Nor may a visit be offered to a holder
+    // that has not noticed, which may have hosted one and still look for its end.
     return tenure_.is_on_its_way() && at <= now ? now + config_.quantum : at;
   }
 
@@ -773,7 +766,7 @@ private:
   // Each on a line of the cache of its own: what changes when the lock changes hands; what holder and
   // waiters tell each other; what nobody changes; what is for those who wait.
   fmq::word<Platform> word_;
-  typename Platform::template atomic<thread_id> owner_{};  // while it is lent, host or guest
+  typename Platform::template atomic<thread_id> owner_{};
 
   alignas(64) drop_request<Platform> request_;
   fmq::visit<Platform> visit_{request_};

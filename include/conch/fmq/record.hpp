@@ -63,7 +63,7 @@ struct record {
 /// are part of the table; the others are allocated in blocks, each twice as large as the one
 /// before, which never move and live until the thread ends.
 template <class Platform>
-class CONCH_SHARED thread_records {  // NOLINT(*Padding): see first_
+class CONCH_SHARED thread_records {
 public:
   using record = fmq::record<Platform>;
 
@@ -89,8 +89,6 @@ public:
 
   typename Platform::parker sleeper;
   typename Platform::template atomic<bool> interrupted{false};
-  /// The lock that the thread lends at the moment. For the thread itself and its signal handlers.
-  std::atomic<const void*> lends{nullptr};
 
   void at_thread_exit() noexcept {
     for (auto& block : blocks_) {
@@ -115,8 +113,7 @@ private:
     return blocks_[block][index - count];
   }
 
-  // Not on the line of what the thread alone uses: whoever holds a lock charges others.
-  alignas(64) std::array<record, first_count> first_{};
+  std::array<record, first_count> first_{};
   std::array<record*, 30> blocks_{};
 };
 

@@ -33,10 +33,11 @@ namespace conch::fmq {
 /// clear that request unseen.
 ///
 /// Orders: the lock passes with lent and comes back with over. Each of the two is a release, and
-/// whoever sees it acquires.
+/// whoever sees it acquires. The host may see the next offer in place of over: it was made after that, with
+/// the guard, and is a release too.
 ///
 /// What host and guest tell each other is all here, on one line of the cache with the request, and the
-/// host touches nothing else of the lock.
+/// host changes nothing else of the lock.
 // clang-format on
 template <class Platform>
 class visit {
@@ -65,15 +66,23 @@ public:
   /// under the guard.
   [[nodiscard]] bool is_under_way() const noexcept { return stage() == lent; }
 
-  /// Whether the host holds the lock again: the guest has given it back, or the next one offers. If that is
-  /// another visit, it has another host: this one would have to come by the lock again first. Acquire:
-  /// pairs with give_back(), and with offer() after it.
+  /// Whether the host holds the lock again: the guest has given it back, or the next one offers. Another
+  /// host's visit is not taken for its own, and it has no other itself: one who was made a waiter must
+  /// have come back from here before a visit is offered to it again. Acquire: pairs with give_back(), and
+  /// with offer() after it.
   [[nodiscard]] bool is_back_with(thread_id host) const noexcept {
     const auto now = stage(std::memory_order_acquire);
     return (now == over || now == offered) && is_host(host);
   }
 
   // Without the guard, by the guest --------------------------------------------------------------
+
+  /// By anybody. The host first, and acquire: pairs with offer(), so that who is the host of the next visit
+  /// does not see the stage of one before. And then is_lent(), which pairs with end() too, so that a host
+  /// that has become a waiter is not taken for the owner.
+  [[nodiscard]] bool is_lent_by(thread_id host) const noexcept {
+    return is_host(host, std::memory_order_acquire) && is_lent();
+  }
 
   /// Also with the guard, by anybody. Acquire: pairs with lend().
   [[nodiscard]] bool is_lent() const noexcept { return stage(std::memory_order_acquire) == lent; }
@@ -88,19 +97,19 @@ public:
   [[nodiscard]] bool is_offered() const noexcept { return stage() == offered; }
   [[nodiscard]] time_point began() const noexcept { return began_; }
 
-  /// True if the holder had not been asked before. Precondition: the visit before is settled. Release:
+  /// True if the holder had not been asked before. Precondition: the visit before is over. Release:
   /// pairs with is_offered_to() and is_back_with().
   bool offer(thread_id holder) noexcept {
-    host_.store(holder, std::memory_order_relaxed);
+    host_.store(holder, std::memory_order_release);  // pairs with is_lent_by()
     return request_.raise_with(offered, std::memory_order_release);
   }
 
-  /// By the guest that releases the lock. Release: pairs with is_over().
+  /// By the guest that releases the lock. Release: pairs with is_back_with().
   void give_back() noexcept { request_.bits().store(over, std::memory_order_release); }
 
-  /// The guest keeps the lock. Relaxed: one that has not noticed learns it under the guard, or goes to
-  /// sleep and is woken.
-  void end() noexcept { request_.bits().store(none, std::memory_order_relaxed); }
+  /// The guest keeps the lock; one that has not noticed learns it under the guard, or goes to sleep and is
+  /// woken. Release: pairs with is_lent(), for is_lent_by().
+  void end() noexcept { request_.bits().store(none, std::memory_order_release); }
 
 private:
   static constexpr std::uint32_t none = 0;
@@ -116,9 +125,10 @@ private:
     return request_.bits().compare_exchange_strong(from, to, order, std::memory_order_relaxed);
   }
 
-  /// Relaxed: ordered by the stage.
-  bool is_host(thread_id thread) const noexcept {
-    return host_.load(std::memory_order_relaxed) == thread;
+  /// Relaxed: where the stage is seen first, it orders this.
+  bool is_host(thread_id thread,
+               std::memory_order order = std::memory_order_relaxed) const noexcept {
+    return host_.load(order) == thread;
   }
 
   request& request_;

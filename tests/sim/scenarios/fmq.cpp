@@ -43,27 +43,34 @@ constexpr machine with_faults(machine where) {
 }
 
 /// At each of a lock's events, whether it tells the caller rightly that it has it: as a signal handler on
-/// that thread would ask it.
-class ownership_watch {
-public:
-  void watch(std::function<bool()> held_by_caller) { held_by_caller_ = std::move(held_by_caller); }
+/// that thread would ask it. A thread that lends it may have it back already: then it can use what the
+/// lock guards.
+struct ownership_watch {
+  std::function<bool()> held_by_caller;
+  std::function<void()> use;
 
   void on_event(lock_event event) noexcept {
     bool& holds = holds_[sim_platform::this_thread()];
+    const bool is_lent = event == lock_event::lent;
+    const bool leaves = event == lock_event::released || event == lock_event::forced_switch;
     if (event == lock_event::acquired) holds = true;
-    if (event == lock_event::lent) holds = false;
-    check(held_by_caller_() == holds, "the lock is wrong about who holds it");
-    if (event == lock_event::released || event == lock_event::forced_switch) holds = false;
+    const bool is_told_so = held_by_caller();
+    if (is_lent && is_told_so) use();
+    check(is_lent || is_told_so == holds, "the lock is wrong about who holds it");
+    if (is_lent || leaves) holds = false;
   }
 
 private:
-  std::function<bool()> held_by_caller_;
   std::map<sim_platform::thread_id, bool> holds_;
 };
 
-struct watched_lock : basic_fmq_lock<sim_platform, ownership_watch> {
-  explicit watched_lock(const fmq_config& config) : basic_fmq_lock(config) {
-    observer().watch([this] { return held_by_caller(); });
+struct watched_lock : guarded<basic_fmq_lock<sim_platform, ownership_watch>> {
+  explicit watched_lock(const fmq_config& config) : guarded(config) {
+    lock.observer().held_by_caller = [this] { return lock.held_by_caller(); };
+    lock.observer().use = [this] {
+      inside.enter();
+      inside.leave();
+    };
   }
 };
 
@@ -245,7 +252,7 @@ void timer_duty() {
 void visits() {
   auto config = small_times;
   config.spin = 2us;
-  guarded<watched_lock> shared(config);
+  watched_lock shared(config);
   shared.all_enter = true;
   conch::breaker<sim_platform> breaker;
   shared.lock.request().mirror_in(breaker, 1);
@@ -458,8 +465,8 @@ void sleeper_that_grew_old() {
 void visitor_of_two_locks() {
   auto config = small_times;
   config.spin = 2us;
-  guarded<watched_lock> shared(config);
-  guarded<watched_lock> other(config);
+  watched_lock shared(config);
+  watched_lock other(config);
   shared.all_enter = true;
   bool done = false;
   threads all;
