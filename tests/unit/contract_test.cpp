@@ -13,6 +13,7 @@
 #include <catch2/matchers/catch_matchers.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -138,7 +139,7 @@ namespace {
 /// the holder itself.
 struct impatient_guest {
   std::function<void()> meddle;
-  bool is_lent = false;
+  std::atomic<bool> is_lent{false};
   void on_event(conch::lock_event event) noexcept {
     if (event == conch::lock_event::lent) is_lent = true;
     if (event == conch::lock_event::drop_requested && is_lent) meddle();
