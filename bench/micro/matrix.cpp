@@ -135,7 +135,7 @@ row passed(unsigned waiters, milliseconds time) {
 row visited(milliseconds time) {
   return {"visit", time + milliseconds(10), [=](const measured_lock& lock) {
             return [=, &lock](state& run, unsigned) {
-              measure(run, [&]() -> seconds { return lock.visits({}, time); });
+              measure(run, [&]() -> seconds { return lock.visits(time); });
             };
           }};
 }

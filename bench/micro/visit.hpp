@@ -25,44 +25,38 @@ void let_others_in(Lock& lock) {
   }
 }
 
-/// A thread that keeps the lock, and lets others in between two pieces of work.
-struct busy_holder {
-  nanoseconds piece{50};
-  nanoseconds between_visits{5'000};  ///< what another thread computes until it comes for the lock
-};
-
-/// The time that the other thread needs to lock and to unlock, on average.
+/// One thread keeps the lock, and lets others in after each 50 ns of work. Another one comes every 5 µs:
+/// the time that it needs to lock and to unlock, on average.
 template <class Lock>
-nanoseconds measure_visits(const busy_holder& plan, std::chrono::nanoseconds time) {
+nanoseconds measure_visits(std::chrono::nanoseconds time) {
   using clock = std::chrono::steady_clock;
   guarded<Lock> shared;
   alignas(64) clock::duration needed{0};
   std::uint64_t visits = 0;
-  const auto piece = machine_speed().work_of(plan.piece);
-  const auto outside = machine_speed().work_of(plan.between_visits);
+  const auto piece = machine_speed().work_of(nanoseconds(50));
+  const auto outside = machine_speed().work_of(nanoseconds(5'000));
   const auto look = std::chrono::duration_cast<clock::duration>(machine_speed().clock_read);
   crew threads;
-  threads.add(2, [&](unsigned number) {
-    auto& lock = shared.lock;
-    std::uint64_t state = number;
-    if (number == 0) {
-      lock.lock();
-      while (!threads.must_end()) {
-        state = compute(piece, state);
-        let_others_in(lock);
-      }
-      lock.unlock();
-    } else {
-      while (!threads.must_end()) {
-        state = compute(outside, state);
-        const auto came = clock::now();
-        lock.lock();
-        lock.unlock();
-        const auto left = clock::now();
-        if (!threads.warmed_up()) continue;
-        needed += left - came - look;
-        ++visits;
-      }
+  threads.add(1, [&](unsigned) {
+    std::uint64_t state = 1;
+    shared.lock.lock();
+    while (!threads.must_end()) {
+      state = compute(piece, state);
+      let_others_in(shared.lock);
+    }
+    shared.lock.unlock();
+  });
+  threads.add(1, [&](unsigned) {
+    std::uint64_t state = 2;
+    while (!threads.must_end()) {
+      state = compute(outside, state);
+      const auto came = clock::now();
+      shared.lock.lock();
+      shared.lock.unlock();
+      const auto left = clock::now();
+      if (!threads.warmed_up()) continue;
+      needed += left - came - look;
+      ++visits;
     }
   });
   threads.begin();

@@ -117,8 +117,7 @@ TEMPLATE_LIST_TEST_CASE("errno is what the call inside a released region made it
     kept += errno == EDOM ? 1 : 0;
     released_if_slow(rt, [&] {
       // Long enough for others to take the lock away, every now and then.
-      const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(i % 100);
-      while (std::chrono::steady_clock::now() < until) conch::posix_platform::relax();
+      work_for(std::chrono::microseconds(i % 100));
       errno = ERANGE;
     });
     kept_by_slow += errno == ERANGE ? 1 : 0;
@@ -427,10 +426,8 @@ TEMPLATE_LIST_TEST_CASE("slow calls may be inside each other and on many threads
         expect(rt.current() == state);
         ++runs;
         return released_if_slow(rt, [&] {
-          if ((i + place) % 16 == 0) {  // longer than others wait before they let go
-            const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
-            while (std::chrono::steady_clock::now() < until) conch::posix_platform::relax();
-          }
+          if ((i + place) % 16 == 0)  // longer than others wait before they let go
+            work_for(std::chrono::microseconds(50));
           return i;
         });
       });

@@ -152,8 +152,7 @@ TEMPLATE_LIST_TEST_CASE("timed acquires that expire while the lock is being gran
       }
       state.enter(thread);
       ++entered;
-      const auto until = std::chrono::steady_clock::now() + some_time();
-      while (std::chrono::steady_clock::now() < until) TestType::platform::relax();
+      work_for(some_time());
       state.leave(thread);
       lock.unlock();
     }

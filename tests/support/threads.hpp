@@ -3,10 +3,17 @@
 
 #include <conch/platform/posix.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <thread>
 
 namespace conch::testing {
+
+/// Keeps a CPU busy for that long.
+inline void work_for(std::chrono::nanoseconds time) {
+  const auto until = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < until) conch::posix_platform::relax();
+}
 
 /// Returns when the condition holds, and lets other threads run until then. What never comes true is
 /// caught by the time limit of the test.

@@ -157,15 +157,10 @@ TEST_CASE("a checkpoint of a thread that asks to be lent an fmq_lock ends the pr
   check_dies_of<lock_type>(used_by_stranger, [] {
     lock_type lock;
     lock.observer().meddle = [&] { lock.checkpoint(); };
-    const auto compute = [](auto time) {
-      const auto until = std::chrono::steady_clock::now() + time;
-      while (std::chrono::steady_clock::now() < until) {
-      }
-    };
     std::thread hog([&] {
       lock.lock();
       for (;;) {
-        compute(5us);  // in which the guest meddles
+        work_for(5us);  // in which the guest meddles
         lock.checkpoint();
       }
     });
@@ -173,7 +168,7 @@ TEST_CASE("a checkpoint of a thread that asks to be lent an fmq_lock ends the pr
     for (;;) {
       lock.lock();
       lock.unlock();
-      compute(300us);  // for longer than the holder may be ahead of a thread with credit
+      work_for(300us);  // for longer than the holder may be ahead of a thread with credit
     }
   });
 }

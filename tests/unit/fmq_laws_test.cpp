@@ -30,11 +30,6 @@ using std::chrono::steady_clock;
 
 namespace {
 
-void work_for(steady_clock::duration time) {
-  const auto until = steady_clock::now() + time;
-  while (steady_clock::now() < until) conch::posix_platform::relax();
-}
-
 /// Threads that hold the lock for ever but for their checkpoints, each after that much work.
 class hogs {
 public:

@@ -25,11 +25,6 @@ using std::chrono::steady_clock;
 
 namespace {
 
-void work_for(steady_clock::duration time) {
-  const auto until = steady_clock::now() + time;
-  while (steady_clock::now() < until) conch::posix_platform::relax();
-}
-
 std::vector<std::unique_ptr<fmq_lock>> new_locks(int count) {
   std::vector<std::unique_ptr<fmq_lock>> locks(static_cast<std::size_t>(count));
   for (auto& lock : locks) lock = std::make_unique<fmq_lock>();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <conch/drop_request.hpp>
-#include <conch/fmq/record.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -62,8 +61,8 @@ public:
     return change(offered | request::asked, lent, std::memory_order_release);
   }
 
-  /// Relaxed: whoever sees the end of it looks at what end that was, by is_back_with() or
-  /// under the guard.
+  /// Relaxed: whoever sees the end of it looks at what end that was, by is_back_with() or under the
+  /// guard.
   [[nodiscard]] bool is_under_way() const noexcept { return stage() == lent; }
 
   /// Whether the host holds the lock again: the guest has given it back, or the next one offers. Another
@@ -77,13 +76,6 @@ public:
 
   // Without the guard, by the guest --------------------------------------------------------------
 
-  /// By anybody. The host first, and acquire: pairs with offer(), so that who is the host of the next visit
-  /// does not see the stage of one before. And then is_lent(), which pairs with end() too, so that a host
-  /// that has become a waiter is not taken for the owner.
-  [[nodiscard]] bool is_lent_by(thread_id host) const noexcept {
-    return is_host(host, std::memory_order_acquire) && is_lent();
-  }
-
   /// Also with the guard, by anybody. Acquire: pairs with lend().
   [[nodiscard]] bool is_lent() const noexcept { return stage(std::memory_order_acquire) == lent; }
 
@@ -92,8 +84,18 @@ public:
     return change(offered | request::asked, request::asked, std::memory_order_relaxed);
   }
 
+  // Without the guard, by anybody ----------------------------------------------------------------
+
+  /// The host first, and acquire: pairs with offer(), so that who is the host of the next visit does not
+  /// see the stage of one before. And then is_lent(), which pairs with end() too, so that a host that has
+  /// become a waiter is not taken for the owner.
+  [[nodiscard]] bool is_lent_by(thread_id host) const noexcept {
+    return is_host(host, std::memory_order_acquire) && is_lent();
+  }
+
   // With the guard -------------------------------------------------------------------------------
 
+  /// Relaxed: ordered by the guard, and where it is not offered, is_lent() acquires.
   [[nodiscard]] bool is_offered() const noexcept { return stage() == offered; }
   [[nodiscard]] time_point began() const noexcept { return began_; }
 
