@@ -616,6 +616,7 @@ private:
     auto& host = *tenure_.holder();
     const auto now = Platform::now();
     schedule_.charge(host, visit_.began());
+    observer_.on_event(lock_event::handoff);
     leave_queue(*guest);
     tell(*guest);
     disown(host);

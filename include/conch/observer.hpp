@@ -16,7 +16,7 @@ enum class lock_event : unsigned char {
   vain_wakeup,     ///< a waiter was woken for a lock that somebody else had taken by then
   drop_requested,  ///< a drop request was raised
   forced_switch,   ///< the caller, the holder, lets go at a checkpoint or to yield
-  handoff,         ///< the caller, the holder, passes the lock straight to a waiter
+  handoff,         ///< the lock passes straight to a waiter, by its holder or a visit that lasts
   stolen,          ///< a waiter that was woken for a free lock found that another had taken it
   heir_named,      ///< the caller lets go for anybody to take, and wakes the waiter that is to try
   lent,            ///< the caller, the holder, lends the lock to a waiter that spins

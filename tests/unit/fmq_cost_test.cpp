@@ -124,6 +124,7 @@ TEST_CASE("a contended fmq_lock wakes for a handoff, for an heir, or for an alar
 // guest             lock·unlock         lock·unlock
 TEST_CASE("a holder lends an fmq_lock to a thread with credit, and wakes nobody for it", "[fmq]") {
   if (counting_platform::cpu_count() == 1) SKIP("nobody spins on one CPU");
+  const auto stay = GENERATE(0us, 50us);  // the second for longer than the holder spins: a handoff
   constexpr std::uint64_t visits = 50;
   counting_platform::reset();
   counted_lock lock;
@@ -139,6 +140,7 @@ TEST_CASE("a holder lends an fmq_lock to a thread with credit, and wakes nobody 
     // Elsewhere for longer than the holder may be ahead of a thread with credit.
     work_for(300us);
     lock.lock();
+    work_for(stay);
     lock.unlock();
   }
   done = true;
