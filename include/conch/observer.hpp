@@ -6,8 +6,9 @@
 
 namespace conch {
 
-/// What a lock tells its observer. Each event is reported by the thread that it is about, all but
-/// `acquired` and `released` perhaps with the lock's internal mutex held.
+/// What a lock tells its observer. Each event is reported by the thread that it is about, and that a
+/// visit lasts by whoever finds it out; all but `acquired` and `released` perhaps with the lock's internal
+/// mutex held.
 enum class lock_event : unsigned char {
   acquired,        ///< the caller has the lock; the observer is called by the holder
   released,        ///< the caller is about to let go of the lock by unlock()

@@ -122,7 +122,9 @@ TEST_CASE("a contended fmq_lock wakes for a handoff, for an heir, or for an alar
 
 // hog      |--c--c--c~~~~c--c--c--c--c~~~~c--c--…       ~ the lock is lent
 // guest             lock·unlock         lock·unlock
-TEST_CASE("a holder lends an fmq_lock to a thread with credit, and wakes nobody for it", "[fmq]") {
+TEST_CASE(
+    "a holder lends an fmq_lock to a thread with credit, and wakes nobody for it unless it stays",
+    "[fmq]") {
   if (counting_platform::cpu_count() == 1) SKIP("nobody spins on one CPU");
   const auto stay = GENERATE(0us, 50us);  // the second for longer than the holder spins: a handoff
   constexpr std::uint64_t visits = 50;
