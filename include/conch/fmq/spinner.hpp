@@ -18,8 +18,9 @@ public:
 
   /// Looks a few times whether done() is true: more often after that has been worth it, less often after
   /// it was of no use, and in the end one time in four. As long as it mostly is worth it, a thread for
-  /// which it was not, or whose seat another one has, gives way to others a few times and looks again:
-  /// whoever it waits for may lack a CPU rather than time. False if done() never was true.
+  /// which it was not, or whose seat another one has, gives way to others a few times and looks again,
+  /// once if it has no seat: whoever it waits for may lack a CPU, or have more to do than the first looks
+  /// last. False if done() never was true.
   template <class Done>
   bool briefly(Done done) noexcept {
     // Relaxed: a guess, whatever others make of it.
@@ -28,19 +29,25 @@ public:
       looks_.store(most + 1, std::memory_order_relaxed);
       return false;
     }
-    const bool sits = sit_down();
-    bool is_done = false;
-    for (unsigned looks = 0; sits && looks < most && !is_done; ++looks) {
-      Platform::relax();
-      is_done = done();
-    }
-    if (sits) get_up();
     const bool yields = most >= promising && Platform::cpu_count() > 1;
+    bool has_looked = yields;
+    const auto look = [&] {
+      if (!sit_down()) return false;
+      has_looked = true;
+      bool is_done = false;
+      for (unsigned looks = 0; looks < most && !is_done; ++looks) {
+        Platform::relax();
+        is_done = done();
+      }
+      get_up();
+      return is_done;
+    };
+    bool is_done = look();
     for (unsigned times = 0; yields && times < most_yields && !is_done; ++times) {
       Platform::yield();
-      is_done = done();
+      is_done = done() || look();
     }
-    if (sits || yields)
+    if (has_looked)
       looks_.store(is_done              ? detail::least_of(2 * most, most_looks)
                    : most > least_looks ? most - most / 8
                                         : least_looks - rests,

@@ -19,6 +19,7 @@ using fmq_lock = basic_fmq_lock<sim_platform, event_counter>;
 using shared_lock = guarded<fmq_lock>;
 
 constexpr duration relaxed_for = 100ns;
+constexpr duration looks = 10us;  // at a taken lock, before a thread queues, at the most
 
 /// Times of the order of a scenario's: everything that depends on time happens in it.
 constexpr fmq_config small_times{.quantum = 10us,
@@ -80,7 +81,7 @@ constexpr duration late = 30us;  // what a timed acquire may take beyond its dea
 /// sleep; and it ends then, not at some alarm.
 void interrupted() {
   shared_lock shared(small_times);
-  constexpr duration at_once = 4us;  // a late wake and a spin
+  constexpr duration at_once = 4us + looks;  // a late wake and a spin, after looks in vain
   time_point killed{};
   shared.lock.lock();
   const auto waiter = spawn(
@@ -371,7 +372,7 @@ void visit_of_a_sleeper() {
   auto config = small_times;
   config.quantum = 200us;  // so that the sleeper's alarm does not wake it
   config.spin = 2us;
-  const auto long_work = 4 * config.spin;
+  const auto long_work = config.spin + 2 * looks;
   shared_lock shared(config);
   constexpr int times = 8;
   constexpr int sleeps = 4;  // those before make the two known, and the hog one that lends
@@ -411,7 +412,7 @@ void sleeper_beside_a_slow_hog() {
   shared_lock shared(config);
   bool done = false;
   threads all;
-  all.add([&] { compute_until(done, shared, [&] { return 4 * config.spin; }); }, "hog");
+  all.add([&] { compute_until(done, shared, [&] { return config.spin + 4 * looks; }); }, "hog");
   all.add(
       [&] {
         for (int i = 0; i < 8; ++i) {

@@ -389,7 +389,7 @@ void no_convoy() {
         while (clock::now() < end) {
           shared.lock.lock();
           shared.enter();
-          work(40us);  // by now the hog sleeps
+          work(150us);  // by now the hog sleeps, after its looks in vain
           shared.unlock();
           work(1us);  // the call
           const auto before = seen[lock_event::wait_started];
