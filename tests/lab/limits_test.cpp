@@ -74,3 +74,8 @@ TEST_CASE("what is missed is named in the table and in the summary") {
   CHECK(summary(results).find("something, here: 0.500 instead of ≥ 0.9") != std::string::npos);
   CHECK(summary(results_of(at_least(0.9), {0.95})).empty());
 }
+
+TEST_CASE("no line of the table ends with a blank, with a bound and without") {
+  CHECK(table(results_of({}, {0.5})).find(" \n") == std::string::npos);
+  CHECK(table(results_of(at_least(0.9), {0.95})).find(" \n") == std::string::npos);
+}

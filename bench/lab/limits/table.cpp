@@ -30,16 +30,15 @@ std::string words(const bound& bound) {
 
 std::string verdict(const limit& limit) {
   if (limit.bound.is == bound::kind::none) return {};
-  return limit.met() ? "met" : "MISSED";
+  return fmt::format("   {:<7} {}", words(limit.bound), limit.met() ? "met" : "MISSED");
 }
 
 std::string row(const limit& limit) {
   if (limit.values.empty())
     return fmt::format("  {:<{}} {:>9}   {}\n", limit.where, width_of_where, nothing, limit.reason);
   const auto [least, most] = std::minmax_element(limit.values.begin(), limit.values.end());
-  return fmt::format("  {:<{}} {:>9} {:>9} {:>9}   {:<7} {}\n", limit.where, width_of_where,
-                     number(limit.median()), number(*least), number(*most), words(limit.bound),
-                     verdict(limit));
+  return fmt::format("  {:<{}} {:>9} {:>9} {:>9}{}\n", limit.where, width_of_where,
+                     number(limit.median()), number(*least), number(*most), verdict(limit));
 }
 
 json to_json(const bound& bound) {

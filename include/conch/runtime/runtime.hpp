@@ -74,7 +74,8 @@ struct runtime_config {
   void (*push)(void* context) noexcept = nullptr;
   void* push_context = nullptr;  ///< the first argument of push
 
-  /// Called at a checkpoint with the user bits that were set, and which are clear now.
+  /// Called at a checkpoint with the user bits that were set, and which are clear now. nullptr: they are
+  /// cleared.
   void (*on_user_bits)(void* context, std::uint32_t bits) = nullptr;
   void* user_context = nullptr;  ///< the first argument of on_user_bits
 };
