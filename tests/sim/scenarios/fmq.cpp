@@ -80,7 +80,9 @@ constexpr duration late = 30us;  // what a timed acquire may take beyond its dea
 /// A waiter that can only be ended by an interrupt, which comes at any moment, also just before the
 /// sleep; and it ends then, not at some alarm.
 void interrupted() {
-  shared_lock shared(small_times);
+  auto config = small_times;
+  config.quantum = 200us;  // so that no alarm ends the wait
+  shared_lock shared(config);
   constexpr duration at_once = 4us + looks;  // a late wake and a spin, after looks in vain
   time_point killed{};
   shared.lock.lock();
