@@ -52,7 +52,8 @@ struct CONCH_SHARED contract_handler_slot {
 /// Sets the handler of the whole process and returns the one before; nullptr is the default one,
 /// which prints one line to the error stream and aborts.
 inline contract_handler set_contract_handler(contract_handler handler) noexcept {
-  return posix_platform::of_this_process<detail::contract_handler_slot>().handler.exchange(handler);
+  return posix_platform::of_this_process<detail::contract_handler_slot>().handler.exchange(
+      handler, std::memory_order_seq_cst);
 }
 
 /// Reports a violation. Returns to nobody, but may throw what the handler throws.
@@ -60,7 +61,8 @@ template <class Platform>
 [[noreturn]] void violate_contract(const char* lock, const char* rule, const void* address) {
   const contract_violation violation{lock, rule, address, Platform::this_thread()};
   if (const auto handler =
-          posix_platform::of_this_process<detail::contract_handler_slot>().handler.load())
+          posix_platform::of_this_process<detail::contract_handler_slot>().handler.load(
+              std::memory_order_seq_cst))
     handler(violation);
   char line[256];
   std::snprintf(line, sizeof line, "conch: %s at %p: %s (thread %#llx)", lock, address, rule,

@@ -43,7 +43,7 @@ namespace conch {
 ///             It orders by its own clock and promises nothing about real-time priorities.
 /// Algorithm   Each thread has a virtual time: for how long it has held the lock while others
 ///             wanted it. The lock's clock follows the least of the virtual times of holder and
-///             waiters. Waiters queue in levels, by how far they are ahead of the clock; a thread
+///             waiters, but for those behind it. Waiters queue in levels, by how far they are ahead of the clock; a thread
 ///             that comes back from elsewhere is set to at most `credit` behind it, and as long as
 ///             it is behind, it goes first. The holder is asked to move on before it gets a quantum
 ///             ahead of the waiter that has had least, or when a waiter has grown too old.
@@ -51,17 +51,18 @@ namespace conch {
 ///             feedback queue (Corbató, Merwin-Daggett and Daley, AFIPS 1962).
 ///             An unlock inside the holder's share frees the lock and wakes the next waiter, the
 ///             heir; whoever comes first has it, so that a release around a short call costs no
-///             switch. An heir that has lost often enough has the next release promised to it. A
-///             forced switch, a release of a holder that has had its share, and one that was
-///             promised pass the lock straight on. To a waiter with credit that spins, a holder
+///             switch. Once an heir has lost often enough, the next release is promised to those who
+///             wait. A forced switch, a release of a holder that has had its share, and one that was
+///             promised pass the lock straight on, to the best of them. To a waiter with credit that spins, a holder
 ///             that is due only lends the lock: it spins itself until it has it back. One that
 ///             sleeps it may wake first, and go on until that one spins.
 /// Use it      for one lock that many threads share, some of them busy and some mostly asleep.
 /// Do not      for many small locks (it is over a kilobyte), or where threads hold it for long and
 ///             never reach a checkpoint: no lock can be fair to those who wait for them.
 ///
-/// Can be constinit. A thread's first wait for, or contended release of, a lock may allocate its
-/// record; the program ends if there is no memory.
+/// Can be constinit. A thread's first wait, or its first release, checkpoint or yield while others wait,
+/// may allocate its record, and a lock's first contention room for its id; the program ends if there is
+/// no memory.
 ///
 /// The parts: fmq/word.hpp says which bits there are and how they change, fmq/schedule.hpp who
 /// comes next and when, fmq/tenure.hpp who holds, fmq/timer_duty.hpp who watches the time,
@@ -295,8 +296,9 @@ private:
   acquire_result wait(record& self, time_point now, time_point deadline, bool interruptible,
                       bool has_spun = false, waker next = {}, thread_id relieved = {}) {
     for (;; now = Platform::now()) {
-      if (self.state.load(std::memory_order_relaxed) == wait_state::granted) return claim(self);
-      if (heir_ == &self && take_or_rest(self, now)) return claim(self);
+      if (self.state.load(std::memory_order_relaxed) == wait_state::granted)
+        return claim(self, now);
+      if (heir_ == &self && take_or_rest(self, now)) return claim(self, now);
       const bool expired = is_past(deadline, now);
       if (expired || (interruptible && is_interrupted(self)))
         return take_or_leave(self, now, expired);
@@ -325,7 +327,8 @@ private:
       }
       if (found == sighting::nothing) found = sleep(self, wake_at);
       if (found != sighting::guard && found != sighting::lock_and_guard) enter_guard();
-      if (found == sighting::lock || found == sighting::lock_and_guard) return claim(self);
+      if (found == sighting::lock || found == sighting::lock_and_guard)
+        return claim(self, Platform::now());
     }
   }
 
@@ -388,7 +391,7 @@ private:
   acquire_result take_or_leave(record& self, time_point now, bool expired) noexcept {
     charge_known_holder(now);  // which the lock may not know any more once nobody queues
     const bool last = schedule_.size() == 1;
-    if (word_.take_or_leave(last)) return claim(self);
+    if (word_.take_or_leave(last)) return claim(self, now);
     if (!expired) self.thread->interrupted.store(false, std::memory_order_relaxed);
     end_wait(self);
     self.state.store(wait_state::outside, std::memory_order_relaxed);
@@ -400,8 +403,7 @@ private:
 
   /// The caller has the lock: by a grant, or because it has taken it while it queued. Lets go of
   /// guard_.
-  acquire_result claim(record& self) noexcept {
-    const auto now = Platform::now();
+  acquire_result claim(record& self, time_point now) noexcept {
     // Whoever cut its turn short will be back: it stays known until then, if it comes as the heir.
     const bool had_turn = schedule_.has_turn(self);
     if (self.place != record::unqueued) end_wait(self);
@@ -424,9 +426,7 @@ private:
     if (word_.release_to_heir()) return;
     guard_.lock();
     if (visit_.is_lent()) return end_visit();
-    const auto now = Platform::now();
-    settle_visit();
-    const waker next = release(now);
+    const waker next = release(Platform::now());
     guard_.unlock();
     next.wake();
   }
@@ -615,7 +615,7 @@ private:
     if (!visit_.is_lent()) return;
     auto& host = *tenure_.holder();
     const auto now = Platform::now();
-    schedule_.charge(host, visit_.began());
+    schedule_.charge_host(host, visit_.began());
     observer_.on_event(lock_event::handoff);
     leave_queue(*guest);
     tell(*guest);
@@ -665,12 +665,12 @@ private:
 
   /// Charges the caller, which holds the lock.
   record& charge_caller(time_point now) noexcept {
-    auto* known = tenure_.holder();
-    auto& self = known != nullptr ? *known : own_record();
-    if (known != nullptr)
-      schedule_.charge(self, now);
-    else
-      schedule_.charge_found(self, now);
+    if (auto* const known = tenure_.holder(); known != nullptr) {
+      schedule_.charge(*known, now);
+      return *known;
+    }
+    auto& self = own_record();
+    schedule_.charge_found(self, now);
     return self;
   }
 

@@ -4,14 +4,18 @@
 
 #include <conch/fmq_lock.hpp>
 
+#include "../support/child_process.hpp"
 #include "../support/locks.hpp"
 #include "../support/sanitizers.hpp"
 #include "../support/threads.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <pthread.h>
+
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <string>
@@ -296,4 +300,22 @@ TEST_CASE("the lock may be destroyed once it was free, though the unlock is not 
   holder.join();
   later.join();
   CHECK_FALSE(platform::used_after_destruction);
+}
+
+TEST_CASE(
+    "where the end of a thread could not be seen, and its records would stay, the program ends",
+    "[fmq]") {
+  struct records {
+    void at_thread_exit() const noexcept {}
+  };
+  const auto end = run_in_child([] {
+    pthread_key_t key{};
+    while (::pthread_key_create(&key, nullptr) == 0) {
+    }
+    conch::posix_platform::watch_thread_exit<records>();
+    return 0;
+  });
+  INFO(end.describe());
+  CHECK(end.killed_by(SIGABRT));
+  CHECK(end.said("no pthread key is left"));
 }

@@ -28,8 +28,8 @@ struct fmq_config {
   duration seal_after = std::chrono::milliseconds(1);
   /// How often it loses before that, at the most. [1, 1000]
   unsigned seal_tries = 8;
-  /// For how long a waiter that expects the lock soon spins before it sleeps; never on one CPU.
-  /// [0, 20 µs]
+  /// For how long a waiter that expects the lock soon spins before it sleeps, and a holder that has lent
+  /// it before it waits like others; never on one CPU. Zero ends all spinning. [0, 20 µs]
   duration spin = std::chrono::microseconds(20);
 };
 

@@ -15,7 +15,8 @@ namespace conch::fmq {
 /// locking of its own. Every operation but for_each() is O(1), amortised where it looks for the best.
 ///
 /// A thread's virtual time is for how long it has held the lock while others wanted it. The clock
-/// follows the least virtual time among holder and waiters and never goes back.
+/// follows the least virtual time among holder and waiters, but for those behind it, who have credit, and
+/// never goes back.
 ///
 /// Equal time: whoever wants the lock all the time is, at any moment, less than a quantum and the
 /// way to the holder's next checkpoint ahead of the one that is furthest behind. The quantum is
@@ -144,11 +145,18 @@ public:
     settle(holder, now);
   }
 
-  /// Charges a holder that is known since it began, and from `lent_at` on its guest instead.
-  void charge_visit(record& holder, record& guest, time_point lent_at, time_point now) noexcept {
-    holder.virtual_time = duration(holder.virtual_time) + (lent_at - settled_);
+  /// Charges a holder that is known since it began, until it lent the lock. It looks at the clock before it
+  /// lends, and others may have settled its account since: no time is charged twice.
+  void charge_host(record& host, time_point lent_at) noexcept {
+    charge(host, detail::most_of(lent_at, settled_));
+  }
+
+  /// The same, and from then on its guest instead.
+  void charge_visit(record& host, record& guest, time_point lent_at, time_point now) noexcept {
+    lent_at = detail::most_of(lent_at, settled_);
+    host.virtual_time = duration(host.virtual_time) + (lent_at - settled_);
     guest.virtual_time = duration(guest.virtual_time) + (now - lent_at);
-    settle(holder, now);
+    settle(host, now);
   }
 
   /// Charges a holder that came by the fast path: whoever is found holding pays for all the time
@@ -197,7 +205,7 @@ private:
 
   const fmq_config& config_;
   queue queue_{config_.quantum / 8};
-  duration clock_{};      // the least virtual time among holder and waiters; never goes back
+  duration clock_{};      // the least virtual time of those not behind it; never goes back
   time_point settled_{};  // up to when the holder has been charged
   duration newcomers_{};  // the most that a thread new to the lock has had
   duration owed_{};       // what the clock has gained before `settled_` and nobody has paid

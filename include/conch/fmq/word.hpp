@@ -18,7 +18,8 @@ namespace conch::fmq {
 ///            release needs to wake nobody. Illegal to set without such a thread. It is cleared by
 ///            that thread, when it has taken the lock or goes back to sleep, and by a handoff.
 ///   sealed   The next release must hand over. Legal only together with locked and queued. It is
-///            set by an heir that has lost too often, and cleared by the handoff.
+///            set by an heir that has lost too often, and cleared by the handoff, or when nobody
+///            waits any more.
 ///
 /// locked changes at any time; every change of another bit is made under the lock's internal mutex,
 /// the guard. Legal while the guard is free:

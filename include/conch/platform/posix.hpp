@@ -117,8 +117,9 @@ struct CONCH_SHARED posix_platform {
     std::abort();
   }
 
-  /// The calling thread's own T: constant-initialised and trivially destructible, so that it can
-  /// be used as long as the thread runs; one per thread in the whole process if T is CONCH_SHARED.
+  /// The calling thread's own T, constant-initialised; one per thread in the whole process if T is
+  /// CONCH_SHARED. A T that is trivially destructible, as one with a parker is on Linux, can be used as
+  /// long as the thread runs; others end with the thread's thread_local objects.
   template <class T>
   CONCH_SHARED static T& of_this_thread() noexcept {
     static constinit thread_local T object;
@@ -132,7 +133,9 @@ struct CONCH_SHARED posix_platform {
     struct exit_key {
       ::pthread_key_t key{};
       exit_key() noexcept {
-        ::pthread_key_create(&key, [](void* object) { static_cast<T*>(object)->at_thread_exit(); });
+        if (::pthread_key_create(
+                &key, [](void* object) { static_cast<T*>(object)->at_thread_exit(); }) != 0)
+          die("conch: no pthread key is left, and one is needed to see threads end");
       }
     };
     static const exit_key exit;
@@ -205,7 +208,7 @@ struct CONCH_SHARED posix_platform {
       const auto left = to_timespec(deadline - now());
       ::pthread_cond_timedwait_relative_np(&native_, &m.native_, &left);
 #else
-#if defined(CONCH_CONDITION_LOSES_SIGNALS) || !defined(CONCH_LINUX)
+#if defined(CONCH_CONDITION_LOSES_SIGNALS)
       const auto heal = now() + heal_period;
       if (heal < deadline) deadline = heal;
 #endif
@@ -216,7 +219,7 @@ struct CONCH_SHARED posix_platform {
       const auto absolute = to_timespec(deadline.time_since_epoch());
       ::pthread_cond_timedwait(&native_, &m.native_, &absolute);
 #else  // by the clock that may be set, and so in pieces
-      const auto absolute = on_realtime_clock(deadline);
+      const auto absolute = soon_on_realtime_clock(deadline);
       ::pthread_cond_timedwait(&native_, &m.native_, &absolute);
 #endif
 #endif
@@ -317,10 +320,10 @@ struct CONCH_SHARED posix_platform {
       const auto absolute = to_timespec(deadline.time_since_epoch());
       while (::sem_clockwait(&native_, CLOCK_MONOTONIC, &absolute) != 0)
         if (errno != EINTR) return false;
-#else
+#else  // by the clock that may be set, and so in pieces
       while (!try_acquire()) {
         if (now() >= deadline) return false;
-        const auto absolute = on_realtime_clock(deadline);
+        const auto absolute = soon_on_realtime_clock(deadline);
         if (::sem_timedwait(&native_, &absolute) == 0) return true;
       }
 #endif
@@ -424,11 +427,15 @@ private:
     return result;
   }
 
-  static ::timespec on_realtime_clock(time_point deadline) noexcept {
+  /// Precondition: the deadline has not passed by much. No further away than heal_period: whoever sets that
+  /// clock makes a wait no longer than that, and no sum is too large.
+  static ::timespec soon_on_realtime_clock(time_point deadline) noexcept {
     ::timespec today;
     ::clock_gettime(CLOCK_REALTIME, &today);
+    const auto left = deadline - now();
     return to_timespec(std::chrono::seconds(today.tv_sec) +
-                       std::chrono::nanoseconds(today.tv_nsec) + (deadline - now()));
+                       std::chrono::nanoseconds(today.tv_nsec) +
+                       (left < condition::heal_period ? left : condition::heal_period));
   }
 
   static unsigned count_cpus() noexcept {

@@ -88,7 +88,7 @@ struct CONCH_SHARED posix_process {
     check_signal(signo);
     auto& mine = of(signo);
     signal_listener* nobody = nullptr;
-    if (!mine.listener.compare_exchange_strong(nobody, &listener)) {
+    if (!mine.listener.compare_exchange_strong(nobody, &listener, std::memory_order_seq_cst)) {
       if (nobody == &listener) return;
       throw std::system_error(EBUSY, std::generic_category(),
                               "signal " + std::to_string(signo) + " has a listener already");
@@ -99,7 +99,7 @@ struct CONCH_SHARED posix_process {
     ::sigfillset(&action.sa_mask);
     if (::sigaction(signo, &action, &mine.before) == 0) return;
     const int error = errno;
-    mine.listener.store(nullptr);
+    mine.listener.store(nullptr, std::memory_order_seq_cst);
     throw std::system_error(error, std::generic_category(),
                             "signal " + std::to_string(signo) + " cannot be caught");
   }
@@ -108,14 +108,14 @@ struct CONCH_SHARED posix_process {
   /// Precondition: the number is one.
   static void stop_listening(int signo, signal_listener& listener) noexcept {
     auto& mine = of(signo);
-    if (mine.listener.load() != &listener) return;
+    if (mine.listener.load(std::memory_order_seq_cst) != &listener) return;
     ::sigaction(signo, &mine.before, nullptr);
-    mine.listener.store(nullptr);
-    while (table().inside.load() != 0) posix_platform::yield();
+    mine.listener.store(nullptr, std::memory_order_seq_cst);
+    while (table().inside.load(std::memory_order_seq_cst) != 0) posix_platform::yield();
   }
 
   /// In a forked child: the handlers that ran on other threads are gone.
-  static void reset_after_fork() noexcept { table().inside.store(0); }
+  static void reset_after_fork() noexcept { table().inside.store(0, std::memory_order_seq_cst); }
 
   // Forks ----------------------------------------------------------------------------------------
 
@@ -200,9 +200,10 @@ private:
 
   static void arrive(int signo) noexcept {
     const int kept = errno;
-    table().inside.fetch_add(1);
-    if (auto* const listener = of(signo).listener.load()) listener->arrived_(*listener, signo);
-    table().inside.fetch_sub(1);
+    table().inside.fetch_add(1, std::memory_order_seq_cst);
+    if (auto* const listener = of(signo).listener.load(std::memory_order_seq_cst))
+      listener->arrived_(*listener, signo);
+    table().inside.fetch_sub(1, std::memory_order_seq_cst);
     errno = kept;
   }
 };
