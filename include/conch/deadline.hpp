@@ -20,17 +20,30 @@ typename Platform::time_point deadline_after(const std::chrono::duration<Rep, Pe
   return now + std::chrono::ceil<typename Platform::duration>(timeout);
 }
 
+/// How long it is until `deadline`, of any clock: zero if it has come, or is a NaN, and a year if it is
+/// further away, so that no sum or difference leaves its range.
+template <class Clock, class Duration>
+auto time_until(const std::chrono::time_point<Clock, Duration>& deadline) {
+  using seconds = std::chrono::duration<long double>;
+  using left = decltype(deadline - Clock::now());
+  constexpr std::chrono::hours year{24 * 365};
+  const auto now = Clock::now();
+  const auto roughly = seconds(deadline.time_since_epoch()) - seconds(now.time_since_epoch());
+  if (roughly > seconds(year)) return std::chrono::duration_cast<left>(year);
+  if (!(roughly > -seconds(year)) || deadline <= now) return left::zero();
+  return deadline - now;
+}
+
 /// Runs acquire(monotonic deadline) until it succeeds or `deadline`, of any clock, has come. A
 /// clock that can be set is asked again after each failure.
 template <class Platform, class Clock, class Duration, class Acquire>
 bool acquire_by(const std::chrono::time_point<Clock, Duration>& deadline, Acquire acquire) {
-  for (;;) {
-    const auto now = Clock::now();
-    const bool past = deadline <= now;
-    const auto left = past ? decltype(deadline - now)::zero() : deadline - now;
+  auto left = time_until(deadline);
+  do {
     if (acquire(deadline_after<Platform>(left))) return true;
-    if (past || Clock::now() >= deadline) return false;
-  }
+    if (left != left.zero()) left = time_until(deadline);
+  } while (left != left.zero());
+  return false;
 }
 
 }  // namespace conch::detail

@@ -119,8 +119,8 @@ public:
   [[nodiscard]] int check_interval() const noexcept {
     return check_interval_.load(std::memory_order_relaxed);  // a number: orders nothing
   }
-  /// Sets it, and starts a new period; any thread. Throws std::invalid_argument unless it is at
-  /// least 1.
+  /// Sets it, and starts a new period; any thread. A tick at the same moment may win, and then the old
+  /// period goes on to its end. Throws std::invalid_argument unless it is at least 1.
   void set_check_interval(int ticks) {
     check_interval_.store(checked(ticks), std::memory_order_relaxed);
     countdown_.store(ticks, std::memory_order_relaxed);

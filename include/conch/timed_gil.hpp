@@ -115,7 +115,7 @@ public:
   [[nodiscard]] duration switch_interval() const noexcept {
     return duration(interval_.load(std::memory_order_relaxed));  // a number: orders nothing
   }
-  /// For waits that begin from now on. Throws std::invalid_argument unless it is positive.
+  /// For the intervals that waiters begin from now on. Throws std::invalid_argument unless it is positive.
   void set_switch_interval(duration interval) {
     interval_.store(checked(interval).count(), std::memory_order_relaxed);
   }

@@ -22,6 +22,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -233,6 +234,28 @@ TEMPLATE_LIST_TEST_CASE("a runtime gives its signals back when it is destroyed",
     rt.on_signal(SIGUSR2, [](int) {});
     CHECK(disposition(SIGUSR2) != before);
   }
+  CHECK(disposition(SIGUSR2) == before);
+}
+
+TEMPLATE_LIST_TEST_CASE("a signal whose handler cannot be copied stays whose it was", "[signals]",
+                        all_locks) {
+  struct handler {
+    const bool* may_be_copied;
+    explicit handler(const bool& may) : may_be_copied(&may) {}
+    handler(const handler& other) : may_be_copied(other.may_be_copied) {
+      if (!*may_be_copied) throw std::runtime_error("no copy");
+    }
+    handler& operator=(const handler&) = delete;
+    ~handler() = default;
+    void operator()(int) const {}
+  };
+  const auto before = disposition(SIGUSR2);
+  runtime<TestType> rt;
+  const auto self = rt.attach();
+  bool may_be_copied = true;
+  const std::function<void(int)> function = handler(may_be_copied);
+  may_be_copied = false;
+  CHECK_THROWS_AS(rt.on_signal(SIGUSR2, function), std::runtime_error);
   CHECK(disposition(SIGUSR2) == before);
 }
 

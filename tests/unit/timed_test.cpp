@@ -148,6 +148,25 @@ TEMPLATE_LIST_TEST_CASE("an acquire with a deadline at the end of time waits for
   wait_until(std::chrono::time_point<steady_clock, fraction>(fraction(1e300)));
   wait_until(std::chrono::time_point<system_clock, fraction>(
       fraction(std::numeric_limits<double>::infinity())));
+  // In ticks of theirs the end is further away than the clock's own ticks can tell.
+  wait_until(std::chrono::sys_seconds::max());
+  wait_until(std::chrono::time_point<steady_clock, std::chrono::hours>::max());
+  wait_until(std::chrono::file_clock::time_point::max());  // whose now() may be before its epoch
+}
+
+TEMPLATE_LIST_TEST_CASE("an acquire with a deadline before all times is one try", "[timed]",
+                        all_locks) {
+  const auto try_until = [](auto deadline) {
+    const auto acquire = [deadline](TestType& lock) { return lock.try_lock_until(deadline); };
+    CHECK_FALSE(gets_held_lock<TestType>(acquire));
+    CHECK(gets_free_lock<TestType>(acquire));
+  };
+  using fraction = std::chrono::duration<double>;
+  try_until(steady_clock::time_point::min());
+  try_until(std::chrono::sys_seconds::min());
+  try_until(std::chrono::time_point<steady_clock, fraction>(fraction(-1e300)));
+  try_until(std::chrono::time_point<steady_clock, fraction>(
+      fraction(std::numeric_limits<double>::quiet_NaN())));
 }
 
 namespace {

@@ -70,10 +70,10 @@ typedef struct conch_config {
   conch_finalized_threads when_finalized;  ///< see there
   uint32_t recursion_limit;                ///< of each thread that attaches; 0 is 1000
 
-  /// Called when the breaker leaves zero, and when a thread begins to run while it is not zero: on the
-  /// thread that asks, perhaps in a signal handler and with the lock's internal mutex held. It must not
-  /// block or touch the runtime, except for conch_current(): the thread that is to be stopped. NULL:
-  /// nobody is pushed.
+  /// Called when the breaker leaves zero, and when a thread begins to run or ends a checkpoint while it
+  /// is not zero: on that thread or the one that asks, perhaps in a signal handler and with the lock's
+  /// internal mutex held. It must not block or touch the runtime, except for conch_current(): the thread
+  /// that is to be stopped. NULL: nobody is pushed.
   void (*push)(void* context) CONCH_NOEXCEPT;
   void* push_context;  ///< the last argument of push
 
@@ -89,7 +89,8 @@ conch_result conch_create(const conch_config* config, conch_runtime** runtime) C
 
 /// Any thread that does not run. CONCH_BUSY, and nothing has happened, if threads are attached and the
 /// runtime was not finalised. If it was, they may come back later, and are turned away then: the
-/// runtime's memory stays. Precondition: no thread forks meanwhile.
+/// runtime's memory stays. Precondition: no thread forks meanwhile, and threads that were turned away have
+/// called conch_detach() for all that they had attached.
 conch_result conch_destroy(conch_runtime* runtime) CONCH_NOEXCEPT;
 
 // Threads ----------------------------------------------------------------------------------------
@@ -125,7 +126,8 @@ typedef struct conch_released {
 conch_result conch_release(conch_runtime* runtime, conch_released* region) CONCH_NOEXCEPT;
 
 /// The same around a call that `unblock` ends: an interrupt (a signal for the main thread, an exception
-/// that another thread raises) calls it, at most once, and not after conch_acquire().
+/// that another thread raises) calls it, also again if one comes, or still stands, when the call goes on
+/// after a callback that attached; not after conch_acquire().
 conch_result conch_release_unblockable(conch_runtime* runtime, conch_released* region,
                                        conch_unblock_function unblock,
                                        void* argument) CONCH_NOEXCEPT;

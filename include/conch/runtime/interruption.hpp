@@ -43,7 +43,7 @@ public:
     }
     if ((after_interrupt(seen) & calling) == 0 || (seen & calling) != 0) return;
     function_(argument_);
-    word_.fetch_and(~calling, std::memory_order_release);  // pairs with end()
+    word_.fetch_and(~calling, std::memory_order_release);  // pairs with disarm()
   }
 
   // By the thread itself -------------------------------------------------------------------------
@@ -104,9 +104,8 @@ private:
   }
 
   void disarm(std::uint32_t bits) noexcept {
-    word_.fetch_and(~bits, std::memory_order_acquire);
-    while ((word_.load(std::memory_order_acquire) & calling) != 0)
-      Platform::yield();  // interrupt()
+    word_.fetch_and(~bits, std::memory_order_acquire);  // pairs with interrupt(), both
+    while ((word_.load(std::memory_order_acquire) & calling) != 0) Platform::yield();
   }
 
   unblock_function function_ = nullptr;

@@ -75,8 +75,8 @@ public:
   /// Precondition, for this and what follows: one thread at a time. False if there is nothing to take.
   [[nodiscard]] bool pop(pending_call& call) noexcept {
     auto& its_place = places_[head_ % Capacity];
-    if (its_place.turn.load(std::memory_order_acquire) != head_ + 1)
-      return false;  // pairs with push()
+    const auto turn = its_place.turn.load(std::memory_order_acquire);  // pairs with push()
+    if (turn != head_ + 1) return false;
     call = its_place.call;
     its_place.turn.store(head_ + Capacity, std::memory_order_release);  // pairs with push()
     ++head_;

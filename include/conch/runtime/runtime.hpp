@@ -112,7 +112,7 @@ struct at_exit {
 /// Of the lock it wants no more than the concept. One that has a request() asks through the breaker; one
 /// that counts checkpoints is asked at each; one that never asks its holder lets others in where the
 /// thread lets go, or yields. Functions are for a thread that runs, unless they say otherwise; that is
-/// checked.
+/// checked, at a checkpoint only where there is something to do.
 template <class Lock>
 class runtime final : posix_process::fork_follower, posix_process::signal_listener {
   static_assert(cooperative_lock<Lock>);
@@ -234,7 +234,7 @@ public:
 
   /// From now on, the signal has the handler run on the main thread at its next checkpoint; a main
   /// thread that blocks in a system call gets EINTR, and one that can be unblocked is. An empty handler
-  /// gives the signal back. Throws as posix_process::listen().
+  /// gives the signal back. Throws as posix_process::listen(), and what copying the handler throws.
   void on_signal(int signo, const signal_handler& handler) {
     check_runs("on_signal");
     posix_process::check_signal(signo);
@@ -243,8 +243,9 @@ public:
       handlers_[index(signo)] = {};
       return;
     }
+    auto copy = handler;                  // which may throw: then nothing has changed
     posix_process::listen(signo, *this);  // first: an arrival in between finds the old handler
-    handlers_[index(signo)] = handler;
+    handlers_[index(signo)] = std::move(copy);
   }
 
   /// Async-signal-safe: as if the signal had come to the main thread. In a program where signals do come
@@ -289,10 +290,11 @@ public:
   /// Has before_fork() and its like called for each fork of the process, as pthread_atfork() does.
   /// Precondition: no thread forks meanwhile. A fork takes the locks of all runtimes that follow: threads
   /// that run in two of them must not fork at once, and with glibc before 2.36 or musl only a thread that
-  /// runs may fork.
+  /// runs may fork. Throws std::system_error if the system has no memory for it.
   void follow_forks() {
-    if (std::exchange(follows_forks_, true)) return;
+    if (follows_forks_) return;
     posix_process::follow_forks(*this);
+    follows_forks_ = true;
   }
 
   /// Any thread. To be called right before fork(): takes the lock if the caller does not run.
