@@ -43,19 +43,20 @@ namespace conch {
 ///             It orders by its own clock and promises nothing about real-time priorities.
 /// Algorithm   Each thread has a virtual time: for how long it has held the lock while others
 ///             wanted it. The lock's clock follows the least of the virtual times of holder and
-///             waiters, but for those behind it. Waiters queue in levels, by how far they are ahead of the clock; a thread
-///             that comes back from elsewhere is set to at most `credit` behind it, and as long as
-///             it is behind, it goes first. The holder is asked to move on before it gets a quantum
-///             ahead of the waiter that has had least, or when a waiter has grown too old.
+///             waiters, but for those behind it. Waiters queue in levels, by how far they are
+///             ahead of the clock; a thread that comes back from elsewhere is set to at most
+///             `credit` behind it, and as long as it is behind, it goes first. The holder is asked
+///             to move on before it gets a quantum ahead of the waiter that has had least, or when
+///             a waiter has grown too old.
 ///             Start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) as a multilevel
 ///             feedback queue (Corbató, Merwin-Daggett and Daley, AFIPS 1962).
 ///             An unlock inside the holder's share frees the lock and wakes the next waiter, the
 ///             heir; whoever comes first has it, so that a release around a short call costs no
-///             switch. Once an heir has lost often enough, the next release is promised to those who
-///             wait. A forced switch, a release of a holder that has had its share, and one that was
-///             promised pass the lock straight on, to the best of them. To a waiter with credit that spins, a holder
-///             that is due only lends the lock: it spins itself until it has it back. One that
-///             sleeps it may wake first, and go on until that one spins.
+///             switch. Once an heir has lost often enough, the next release is promised to those
+///             who wait. A forced switch, a release of a holder that has had its share, and one
+///             that was promised pass the lock straight on, to the best of them. To a waiter with
+///             credit that spins, a holder that is due only lends the lock: it spins itself until
+///             it has it back. One that sleeps it may wake first, and go on until that one spins.
 /// Use it      for one lock that many threads share, some of them busy and some mostly asleep.
 /// Do not      for many small locks (it is over a kilobyte), or where threads hold it for long and
 ///             never reach a checkpoint: no lock can be fair to those who wait for them.
