@@ -9,14 +9,16 @@ namespace conch::detail {
 template <class Platform>
 inline constexpr auto no_deadline = Platform::time_point::max();
 
+using rough_seconds = std::chrono::duration<long double>;  // compares any two durations unharmed
+
 /// The monotonic deadline `timeout` from now; no_deadline where the sum cannot be represented, and
 /// now for a timeout that is not positive.
 template <class Platform, class Rep, class Period>
 typename Platform::time_point deadline_after(const std::chrono::duration<Rep, Period>& timeout) {
-  using seconds = std::chrono::duration<long double>;  // compares any two durations unharmed
   const auto now = Platform::now();
   if (!(timeout > timeout.zero())) return now;  // written so that a NaN is not positive
-  if (seconds(timeout) >= seconds(no_deadline<Platform> - now)) return no_deadline<Platform>;
+  if (rough_seconds(timeout) >= rough_seconds(no_deadline<Platform> - now))
+    return no_deadline<Platform>;
   return now + std::chrono::ceil<typename Platform::duration>(timeout);
 }
 
@@ -24,13 +26,13 @@ typename Platform::time_point deadline_after(const std::chrono::duration<Rep, Pe
 /// further away, so that no sum or difference leaves its range.
 template <class Clock, class Duration>
 auto time_until(const std::chrono::time_point<Clock, Duration>& deadline) {
-  using seconds = std::chrono::duration<long double>;
   using left = decltype(deadline - Clock::now());
   constexpr std::chrono::hours year{24 * 365};
   const auto now = Clock::now();
-  const auto roughly = seconds(deadline.time_since_epoch()) - seconds(now.time_since_epoch());
-  if (roughly > seconds(year)) return std::chrono::duration_cast<left>(year);
-  if (!(roughly > -seconds(year)) || deadline <= now) return left::zero();
+  const auto roughly =
+      rough_seconds(deadline.time_since_epoch()) - rough_seconds(now.time_since_epoch());
+  if (roughly > year) return std::chrono::duration_cast<left>(year);
+  if (!(roughly > -year) || deadline <= now) return left::zero();
   return deadline - now;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <conch/extremes.hpp>
+
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -432,10 +434,9 @@ private:
   static ::timespec soon_on_realtime_clock(time_point deadline) noexcept {
     ::timespec today;
     ::clock_gettime(CLOCK_REALTIME, &today);
-    const auto left = deadline - now();
+    const auto left = detail::least_of<duration>(deadline - now(), condition::heal_period);
     return to_timespec(std::chrono::seconds(today.tv_sec) +
-                       std::chrono::nanoseconds(today.tv_nsec) +
-                       (left < condition::heal_period ? left : condition::heal_period));
+                       std::chrono::nanoseconds(today.tv_nsec) + left);
   }
 
   static unsigned count_cpus() noexcept {
