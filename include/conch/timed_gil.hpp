@@ -101,7 +101,6 @@ public:
     if (detail::checked) forbid_strangers("checkpoint of a thread that does not hold it");
     if (!request_.standing()) [[likely]]
       return false;
-    observer_.on_event(lock_event::forced_switch);
     return switch_over();
   }
 
@@ -300,6 +299,7 @@ private:
   }
 
   bool switch_over() CONCH_NO_THREAD_SAFETY_ANALYSIS {
+    if (waiters() != 0) observer_.on_event(lock_event::forced_switch);
     const auto before = switch_number();
     drop(true);
     acquire_until(detail::no_deadline<Platform>);

@@ -383,6 +383,20 @@ TEST_CASE_METHOD(manual_gil_test, "a request is over when another thread has the
   CHECK(asked_of_newcomer == 0);
 }
 
+// main     lock ─ yield: false ─ (waits: 1) ─ yield ······ true ─ unlock
+// waiter                       lock ··················· has it ─ unlock
+TEST_CASE_METHOD(manual_gil_test, "a yield tells the observer if somebody waits", "[timed_gil]") {
+  gil.lock();
+  CHECK_FALSE(gil.yield());
+  CHECK(gil.observer()[lock_event::forced_switch] == 0);
+  auto waiter = taker();
+  await([] { return time_machine::sleepers() == 1; });
+  CHECK(gil.yield());
+  CHECK(gil.observer()[lock_event::forced_switch] == 1);
+  gil.unlock();
+  waiter.join();
+}
+
 TEST_CASE("switch_number counts switches only when the holder differs from the last",
           "[timed_gil]") {
   conch::timed_gil gil;
