@@ -193,6 +193,22 @@ TEMPLATE_LIST_TEST_CASE("the main thread is the one that made the runtime", "[at
   CHECK_FALSE(rt->is_main_thread());
 }
 
+TEMPLATE_LIST_TEST_CASE("a thread with the id of a main thread that has ended is not the main one",
+                        "[attach]", all_locks) {
+  std::optional<runtime<TestType>> rt;
+  conch::testing::thread_id maker{};
+  std::thread([&] {
+    rt.emplace();
+    maker = conch::posix_platform::this_thread();
+  }).join();
+  bool is_main = true;
+  on_thread_with_id_of_another(maker, [&] {
+    const auto self = rt->attach();
+    is_main = rt->is_main_thread();
+  });
+  CHECK_FALSE(is_main);
+}
+
 TEMPLATE_LIST_TEST_CASE("one thread runs at a time, each with its own state, however they nest",
                         "[attach]", all_locks) {
   runtime<TestType> rt;
@@ -404,7 +420,7 @@ void break_rules_of_those_that_run(void (*prepare)(runtime<Lock>&, void (*)(runt
       {"released by", [](rt_type& rt) { const released<Lock> out(rt); }},
       {"checkpoint by",
        [](rt_type& rt) {
-         rt.reasons().set(conch::reason::user(0));
+         if (!conch::detail::checked) rt.reasons().set(conch::reason::user(0));
          (void)rt.lock().try_lock();  // or a lock that counts checkpoints would complain first
          rt.checkpoint();
        }},

@@ -8,6 +8,8 @@
 #include "../support/locks.hpp"
 #include "../support/threads.hpp"
 
+#include <catch2/catch_test_macros.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +29,18 @@ void on_threads(int count, Body body) {
   threads.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) threads.emplace_back(body, i);
   for (auto& thread : threads) thread.join();
+}
+
+/// Runs the body on a thread that has the id of one that has ended; fails if the system gives none again.
+template <class Body>
+void on_thread_with_id_of_another(thread_id ended, Body body) {
+  bool came_again = false;
+  for (int i = 0; i < 1'000 && !came_again; ++i)
+    std::thread([&] {
+      came_again = posix_platform::this_thread() == ended;
+      if (came_again) body();
+    }).join();
+  REQUIRE(came_again);
 }
 
 /// Lets others run until the condition holds. Precondition: the caller runs.

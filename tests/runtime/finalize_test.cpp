@@ -231,6 +231,26 @@ TEMPLATE_LIST_TEST_CASE("a runtime may be ended by a thread that is not the main
   CHECK(usable);
 }
 
+TEMPLATE_LIST_TEST_CASE("a thread with the id of a finaliser that has ended is turned away",
+                        "[end]", all_locks) {
+  runtime<TestType> rt(that(finalized_threads::throw_error));
+  conch::testing::thread_id finalizer{};
+  std::thread([&] {
+    const auto self = rt.attach();
+    rt.finalize();
+    finalizer = conch::posix_platform::this_thread();
+  }).join();
+  bool turned_away = false;
+  on_thread_with_id_of_another(finalizer, [&] {
+    try {
+      const auto self = rt.attach();
+    } catch (const runtime_finalized&) {
+      turned_away = true;
+    }
+  });
+  CHECK(turned_away);
+}
+
 TEMPLATE_LIST_TEST_CASE("one that is turned away throws again each time that it tries", "[end]",
                         all_locks) {
   runtime<TestType> rt(that(finalized_threads::throw_error));

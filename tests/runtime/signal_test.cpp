@@ -237,26 +237,47 @@ TEMPLATE_LIST_TEST_CASE("a runtime gives its signals back when it is destroyed",
   CHECK(disposition(SIGUSR2) == before);
 }
 
+namespace {
+
+/// A handler that cannot be copied while its owner forbids it.
+struct rare_handler {
+  struct owner {
+    bool forbids_copies = false;
+    int runs = 0;
+  };
+  owner* of;
+  explicit rare_handler(owner& its) : of(&its) {}
+  rare_handler(const rare_handler& other) : of(other.of) {
+    if (of->forbids_copies) throw std::runtime_error("no copy");
+  }
+  rare_handler& operator=(const rare_handler&) = delete;
+  ~rare_handler() = default;
+  void operator()(int) const { ++of->runs; }
+};
+
+}  // namespace
+
 TEMPLATE_LIST_TEST_CASE("a signal whose handler cannot be copied stays whose it was", "[signals]",
                         all_locks) {
-  struct handler {
-    const bool* may_be_copied;
-    explicit handler(const bool& may) : may_be_copied(&may) {}
-    handler(const handler& other) : may_be_copied(other.may_be_copied) {
-      if (!*may_be_copied) throw std::runtime_error("no copy");
-    }
-    handler& operator=(const handler&) = delete;
-    ~handler() = default;
-    void operator()(int) const {}
-  };
   const auto before = disposition(SIGUSR2);
   runtime<TestType> rt;
   const auto self = rt.attach();
-  bool may_be_copied = true;
-  const std::function<void(int)> function = handler(may_be_copied);
-  may_be_copied = false;
+  rare_handler::owner owner;
+  const std::function<void(int)> function = rare_handler(owner);
+  owner.forbids_copies = true;
   CHECK_THROWS_AS(rt.on_signal(SIGUSR2, function), std::runtime_error);
   CHECK(disposition(SIGUSR2) == before);
+}
+
+TEMPLATE_LIST_TEST_CASE("a handler runs where it can be copied no more", "[signals]", all_locks) {
+  runtime<TestType> rt;
+  const auto self = rt.attach();
+  rare_handler::owner owner;
+  rt.on_signal(SIGUSR2, rare_handler(owner));
+  owner.forbids_copies = true;
+  std::raise(SIGUSR2);
+  rt.checkpoint();
+  CHECK(owner.runs == 1);
 }
 
 TEMPLATE_LIST_TEST_CASE(

@@ -194,7 +194,8 @@ conch_result conch_add_pending_call(conch_runtime* runtime,
 /// From now on, the signal has the handler run on the main thread at its next checkpoint; a main thread
 /// that blocks in a system call gets EINTR, and one that can be unblocked is. It fails by returning
 /// anything but 0. NULL gives the signal back. CONCH_INVALID_ARGUMENT for a number that is none, or of a
-/// signal that cannot be caught; CONCH_BUSY if another runtime has it.
+/// signal that cannot be caught; CONCH_BUSY if another runtime has it. The main thread must not end while
+/// a signal has a handler.
 conch_result conch_on_signal(conch_runtime* runtime, int signo,
                              int (*handler)(void* context, int signo) CONCH_NOEXCEPT,
                              void* context) CONCH_NOEXCEPT;

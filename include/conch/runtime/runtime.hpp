@@ -197,6 +197,7 @@ public:
   /// handler, a pending call or the user bits' function throws, what was raised in the caller, and
   /// stop_requested; what was not done by then is done at the next checkpoint.
   bool checkpoint() {
+    if constexpr (detail::checked) check_runs("checkpoint");
     bool switched = false;
     if constexpr (counts) switched = switch_at_checkpoint();
     if (!breaker_.any()) [[likely]]
@@ -235,6 +236,7 @@ public:
   /// From now on, the signal has the handler run on the main thread at its next checkpoint; a main
   /// thread that blocks in a system call gets EINTR, and one that can be unblocked is. An empty handler
   /// gives the signal back. Throws as posix_process::listen(), and what copying the handler throws.
+  /// The main thread must not end while a signal has a handler.
   void on_signal(int signo, const signal_handler& handler) {
     check_runs("on_signal");
     posix_process::check_signal(signo);
@@ -243,7 +245,7 @@ public:
       handlers_[index(signo)] = {};
       return;
     }
-    auto copy = handler;                  // which may throw: then nothing has changed
+    auto copy = std::make_shared<const signal_handler>(handler);
     posix_process::listen(signo, *this);  // first: an arrival in between finds the old handler
     handlers_[index(signo)] = std::move(copy);
   }
@@ -313,7 +315,7 @@ public:
     auto* const self = own_state();
     posix_process::reset_after_fork();
     forget_others(self);
-    main_thread_ = platform::this_thread();
+    main_thread_ = number_of_caller();
     main_native_ = posix_process::native_thread::self();
     main_.store(self, std::memory_order_relaxed);
     slow_.store(nullptr, std::memory_order_relaxed);
@@ -329,7 +331,7 @@ public:
     current_.store(borrowed_for_fork_ ? nullptr : self, std::memory_order_relaxed);
     ++generation_;
     if (self == nullptr) return;
-    self->id_ = main_thread_;
+    self->id_ = platform::this_thread();
     self->interruption_.reset_after_fork();
     if (self->exception_ == nullptr) return;
     breaker_.set(reason::exception);
@@ -345,7 +347,7 @@ public:
   /// configured.
   void finalize() {
     const auto& self = running_state("finalize");
-    finalizer_ = self.id_;
+    finalizer_ = number_of_caller();
     elsewhere_.fetch_or(finalizing, std::memory_order_seq_cst);
     for (auto& c : calls_)
       if (c.maker != &self) c.maker = nullptr;  // it will not come back to them
@@ -407,7 +409,21 @@ private:
   /// The states of one thread, one for each runtime that it is attached to.
   struct CONCH_SHARED own_states {
     state* first = nullptr;
+    std::uint64_t number = 0;  // of the thread, and of no other; a thread_id may come again
   };
+  struct CONCH_SHARED numbered_threads {
+    std::atomic<std::uint64_t> count{0};
+  };
+
+  static std::uint64_t number_of_caller() noexcept {
+    auto& number = platform::template of_this_thread<own_states>().number;
+    if (number == 0) {
+      auto& threads = posix_platform::of_this_process<numbered_threads>();
+      number =
+          threads.count.fetch_add(1, std::memory_order_relaxed) + 1;  // a count: orders nothing
+    }
+    return number;
+  }
 
   state* own_state() const noexcept {
     auto* s = platform::template of_this_thread<own_states>().first;
@@ -543,7 +559,7 @@ private:
     auto& mine = platform::template of_this_thread<own_states>();
     self.also_mine_ = std::exchange(mine.first, &self);
     // Pairs with interrupt_main(). seq_cst: see remind().
-    if (self.id_ == main_thread_) main_.store(&self, std::memory_order_seq_cst);
+    if (number_of_caller() == main_thread_) main_.store(&self, std::memory_order_seq_cst);
     return self;
   }
 
@@ -570,7 +586,7 @@ private:
   /// away.
   [[gnu::cold]] void settle(state& self) {
     const auto there = elsewhere_.load(std::memory_order_relaxed);
-    if ((there & finalizing) != 0 && platform::this_thread() != finalizer_) {
+    if ((there & finalizing) != 0 && number_of_caller() != finalizer_) {
       turn_away();
       return;
     }
@@ -653,7 +669,7 @@ private:
     });
     while (const int signo = signals_.take()) {
       const auto handler = handlers_[index(signo)];  // it may replace itself
-      if (handler) handler(signo);
+      if (handler != nullptr) (*handler)(signo);
     }
   }
 
@@ -845,10 +861,10 @@ private:
   state* attached_ = nullptr;
   state* unused_ = nullptr;
   state* turned_away_ = nullptr;
-  std::array<signal_handler, arrived_signals<platform>::most> handlers_;
-  thread_id main_thread_ = platform::this_thread();
+  std::array<std::shared_ptr<const signal_handler>, arrived_signals<platform>::most> handlers_;
+  std::uint64_t main_thread_ = number_of_caller();
   posix_process::native_thread main_native_ = posix_process::native_thread::self();
-  thread_id finalizer_{};
+  std::uint64_t finalizer_ = 0;
   std::uint32_t exceptions_pending_ = 0;
   std::uint32_t generation_ = 0;
   bool follows_forks_ = false;
