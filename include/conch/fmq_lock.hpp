@@ -321,7 +321,7 @@ private:
         observer_.on_event(lock_event::drop_requested);
       guard_.unlock();
       std::exchange(next, waker()).wake();
-      auto found = spins ? spin(self, now + config_.spin, barges, visits) : sighting::nothing;
+      auto found = spins ? spin(self, barges, visits) : sighting::nothing;
       if (found == sighting::visit) {
         took();
         return acquire_result::acquired;
@@ -336,11 +336,12 @@ private:
   /// What a waiter has come by.
   enum class sighting : unsigned char { nothing, guard, lock, lock_and_guard, visit };
 
-  /// Without guard_, in the seat. A waiter that has reason to expect the lock soon looks for it, but
-  /// not past `until`, and then for guard_, which whoever gave it the lock may still have. One that
-  /// `barges` takes a free lock ahead of the heir, as threads that come by do; one that `visits` is
-  /// lent the lock.
-  sighting spin(record& self, time_point until, bool barges, bool visits) noexcept {
+  /// Without guard_, in the seat. A waiter that has reason to expect the lock soon looks for it for a
+  /// while, and then for guard_, which whoever gave it the lock may still have. One that `barges` takes a
+  /// free lock ahead of the heir, as threads that come by do; one that `visits` is lent the lock. The clock
+  /// is read here: whoever has passed the lock on may have spent longer than that on the wake.
+  sighting spin(record& self, bool barges, bool visits) noexcept {
+    const auto until = Platform::now() + config_.spin;
     auto found = sighting::nothing;
     spinner_.watch(until, [&] {
       if (visits && accept(self)) {
@@ -370,7 +371,7 @@ private:
       self.thread->sleeper.park_until(wake_at);
     return self.state.load(std::memory_order_relaxed) == wait_state::heir && may_spin() &&
                    spinner_.sit_down()
-               ? spin(self, Platform::now() + config_.spin, false, false)
+               ? spin(self, false, false)
                : sighting::nothing;
   }
 

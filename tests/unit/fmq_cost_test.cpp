@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// What an fmq_lock does not do: read the clock, allocate or wake where it need not.
+// What an fmq_lock does not do: read the clock, allocate, wake or sleep where it need not.
 
 #include <conch/fmq_lock.hpp>
 #include <conch/stats.hpp>
@@ -149,4 +149,97 @@ TEST_CASE(
   hog.join();
   CAPTURE(counts[lock_event::handoff], counts[lock_event::heir_named]);
   CHECK(counting_platform::unparks == reasons_to_wake(counts));
+}
+
+namespace {
+
+/// Its clock moves where somebody looks for the lock or wakes a thread, and a wake takes as long as many
+/// spins. Alarms never ring. For one lock in one test at a time.
+struct slow_wake_platform : conch::posix_platform {
+  static inline std::atomic<std::int64_t> nanoseconds{1};
+  static inline std::atomic<int> sleeps{0};
+  static inline std::atomic<int> looks_before_sleep{0};
+  static inline thread_local int looks_since_wake = 0;
+
+  static time_point now() noexcept { return time_point(duration(nanoseconds.load())); }
+  static void advance(duration time) noexcept { nanoseconds += time.count(); }
+  static void relax() noexcept {
+    ++looks_since_wake;
+    advance(100ns);
+  }
+
+  class parker {
+  public:
+    class waker {
+    public:
+      void wake() const noexcept {
+        if (!wakes_) return;
+        real_.wake();
+        advance(1ms);
+        looks_since_wake = 0;
+      }
+
+    private:
+      friend class parker;
+      posix_platform::parker::waker real_;
+      bool wakes_ = false;
+    };
+
+    void park() noexcept {
+      looks_before_sleep = looks_since_wake;
+      ++sleeps;
+      real_.park();
+    }
+    bool park_until(time_point /*deadline*/) noexcept {
+      park();
+      return true;
+    }
+    [[nodiscard]] waker unpark() noexcept {
+      waker sleeper;
+      sleeper.real_ = real_.unpark();
+      sleeper.wakes_ = true;
+      return sleeper;
+    }
+
+  private:
+    posix_platform::parker real_;
+  };
+};
+
+}  // namespace
+
+// main     lock ── ✓ (sleeps) ─────── 100 ms ── ✓ (wakes, looks for 20 µs, sleeps) ── unlock
+// guest         lock ─ unlock             lock ────────────────────────────── unlock
+TEST_CASE(
+    "who hands an fmq_lock to a sleeper for a short while looks for it, however slow the wake",
+    "[fmq]") {
+  using platform = slow_wake_platform;
+  if (platform::cpu_count() == 1) SKIP("nobody spins on one CPU");
+  conch::basic_fmq_lock<platform> lock;
+  std::atomic<bool> is_away{false};
+  std::atomic<bool> comes_back{false};
+  std::atomic<int> looks{0};
+  lock.lock();
+  std::thread guest([&] {
+    lock.lock();  // by which it gets to be known
+    await([] { return platform::sleeps == 2; });
+    lock.unlock();
+    is_away = true;
+    await([&] { return comes_back.load(); });
+    lock.lock();
+    await([] { return platform::sleeps == 4; });
+    looks = platform::looks_before_sleep.load();
+    lock.unlock();
+  });
+  await([] { return platform::sleeps == 1; });
+  platform::advance(10ms);
+  CHECK(lock.checkpoint());
+  await([&] { return is_away.load(); });
+  platform::advance(100ms);  // whoever is away so long has credit
+  comes_back = true;
+  await([] { return platform::sleeps == 3; });
+  CHECK(lock.checkpoint());
+  CHECK(looks >= lock.config().spin / 100ns);
+  lock.unlock();
+  guest.join();
 }
