@@ -155,9 +155,8 @@ namespace {
 
 /// Its clock moves where somebody looks for the lock or wakes a thread, and a wake takes as long as many
 /// spins. Alarms never ring. For one lock in one test at a time.
-struct slow_wake_platform : conch::posix_platform {
+struct slow_wake_platform : counting_platform {
   static inline std::atomic<std::int64_t> nanoseconds{1};
-  static inline std::atomic<int> sleeps{0};
   static inline std::atomic<int> looks_before_sleep{0};
   static inline thread_local int looks_since_wake = 0;
 
@@ -181,13 +180,12 @@ struct slow_wake_platform : conch::posix_platform {
 
     private:
       friend class parker;
-      posix_platform::parker::waker real_;
+      counting_platform::parker::waker real_;
       bool wakes_ = false;
     };
 
     void park() noexcept {
       looks_before_sleep = looks_since_wake;
-      ++sleeps;
       real_.park();
     }
     bool park_until(time_point /*deadline*/) noexcept {
@@ -202,7 +200,7 @@ struct slow_wake_platform : conch::posix_platform {
     }
 
   private:
-    posix_platform::parker real_;
+    counting_platform::parker real_;
   };
 };
 
@@ -215,6 +213,7 @@ TEST_CASE(
     "[fmq]") {
   using platform = slow_wake_platform;
   if (platform::cpu_count() == 1) SKIP("nobody spins on one CPU");
+  platform::reset();
   conch::basic_fmq_lock<platform> lock;
   std::atomic<bool> is_away{false};
   std::atomic<bool> comes_back{false};
