@@ -8,10 +8,13 @@
 #include <semaphore.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <bit>  // bit_cast, popcount: sets of CPUs
 #include <cerrno>
 #include <chrono>
 #include <climits>  // INT_MAX: the most waiters that a futex wake can name
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -102,13 +105,16 @@ struct CONCH_SHARED posix_platform {
     ::sched_yield();
   }
 
-  /// How many CPUs the process may use, as of the first call and as far as the affinity of the thread
-  /// that makes it tells. At least 1.
+  /// How many CPUs the threads that have called this may use between them, each as of its first call: a
+  /// program may bind every thread to a CPU of its own. At least 1.
   static unsigned cpu_count() noexcept {
-    static constinit std::atomic<unsigned> counted{0};
-    auto count = counted.load(std::memory_order_relaxed);  // any thread finds the same
-    if (count == 0) counted.store(count = count_cpus(), std::memory_order_relaxed);
-    return count;
+    static constinit thread_local bool is_counted = false;
+    auto& cpus = of_this_process<usable_cpus>();
+    if (!is_counted) [[unlikely]] {
+      cpus.add_those_of_caller();
+      is_counted = true;
+    }
+    return cpus.count();
   }
 
   /// Writes one line to the error stream and ends the process.
@@ -439,16 +445,40 @@ private:
                        std::chrono::nanoseconds(today.tv_nsec) + left);
   }
 
-  static unsigned count_cpus() noexcept {
-    const errno_keeper keep;
+  /// The CPUs that threads of this process may use, as far as they have asked. Relaxed, all of it: a count,
+  /// which orders nothing.
+  class CONCH_SHARED usable_cpus {
+  public:
+    /// At least 1, also while another thread is about to add what it has found.
+    [[nodiscard]] unsigned count() const noexcept {
+      return detail::most_of(1U, count_.load(std::memory_order_relaxed));
+    }
+
+    void add_those_of_caller() noexcept {
+      const errno_keeper keep;
 #if defined(CONCH_LINUX)
-    ::cpu_set_t usable;
-    if (::sched_getaffinity(0, sizeof usable, &usable) == 0)
-      return static_cast<unsigned>(CPU_COUNT(&usable));
+      ::cpu_set_t own;
+      if (::sched_getaffinity(0, sizeof own, &own) == 0) {
+        const auto masks = std::bit_cast<std::array<std::uint64_t, parts>>(own);
+        for (std::size_t i = 0; i < parts; ++i) {
+          const auto known = known_[i].fetch_or(masks[i], std::memory_order_relaxed);
+          const auto added = static_cast<unsigned>(std::popcount(masks[i] & ~known));
+          count_.fetch_add(added, std::memory_order_relaxed);
+        }
+        return;
+      }
 #endif
-    const auto online = ::sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? static_cast<unsigned>(online) : 1U;
-  }
+      const auto online = ::sysconf(_SC_NPROCESSORS_ONLN);
+      count_.store(online > 0 ? static_cast<unsigned>(online) : 1U, std::memory_order_relaxed);
+    }
+
+  private:
+#if defined(CONCH_LINUX)
+    static constexpr std::size_t parts = sizeof(::cpu_set_t) / sizeof(std::uint64_t);
+    std::array<std::atomic<std::uint64_t>, parts> known_{};
+#endif
+    std::atomic<unsigned> count_{0};
+  };
 };
 
 #if defined(CONCH_LINUX)
