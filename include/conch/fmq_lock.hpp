@@ -317,7 +317,7 @@ private:
       // Last, so that a holder that sees it finds guard_ free, or need not look for it.
       if (!visits)
         settle_request(now, alarm);
-      else if (offer_visit(self))
+      else if (offer_visit(self, now))
         observer_.on_event(lock_event::drop_requested);
       guard_.unlock();
       std::exchange(next, waker()).wake();
@@ -556,17 +556,18 @@ private:
   }
 
   /// By the best waiter, which is in the seat. True if the holder had not been asked before.
-  bool offer_visit(record& self) noexcept {
+  bool offer_visit(record& self, time_point now) noexcept {
     tenure_.invite(self);
-    return visit_.offer(tenure_.holder()->owner);
+    return visit_.offer(tenure_.holder()->owner, now);
   }
 
   /// Without guard_, by the holder, to whom a visit was offered. Returns when the caller holds the lock
   /// again; false if the offer is gone. It stays the owner meanwhile, and changes nothing but the visit,
   /// so that what the guest works with stays in the cache of the guest's CPU.
   bool lend() {
+    if (!visit_.lend()) return false;
     const auto now = Platform::now();
-    if (!visit_.lend(now)) return false;
+    visit_.note_begin(now);
     observer_.on_event(lock_event::lent);
     spinner_.watch(now + config_.spin, [&] { return !visit_.is_under_way(); });
     if (!visit_.is_back_with(Platform::this_thread())) {
@@ -601,7 +602,7 @@ private:
     owner_.store(host.owner, std::memory_order_relaxed);
     visit_.give_back();
     const auto now = Platform::now();
-    schedule_.charge_visit(host, guest, visit_.began(), now);
+    schedule_.charge_visit(host, guest, visit_.began_by(now), now);
     tenure_.note_visit();
     leave_queue(guest);
     tenure_.visit_settled();
@@ -617,7 +618,7 @@ private:
     if (!visit_.is_lent()) return;
     auto& host = *tenure_.holder();
     const auto now = Platform::now();
-    schedule_.charge_host(host, visit_.began());
+    schedule_.charge_host(host, visit_.began_by(now));
     observer_.on_event(lock_event::handoff);
     leave_queue(*guest);
     tell(*guest);

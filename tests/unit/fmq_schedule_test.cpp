@@ -4,6 +4,7 @@
 
 #include <conch/fmq/config.hpp>
 #include <conch/fmq/schedule.hpp>
+#include <conch/fmq/visit.hpp>
 #include <conch/platform/posix.hpp>
 
 #include <catch2/catch_test_macros.hpp>
@@ -20,8 +21,8 @@ constexpr platform::time_point at(platform::duration time) { return platform::ti
 
 }  // namespace
 
-// A host looks at the clock before it lends. If it lacks a CPU in between, the waiter that had asked may be
-// gone, accounts be settled, and the lock be lent to one that has come since.
+// A host looks at the clock after it has lent, and says when that was. If it lacks a CPU in between, that
+// visit may be over, accounts be settled, and the lock be lent to the next.
 TEST_CASE("a visit that seems to begin before accounts were settled begins when they were",
           "[fmq]") {
   const conch::fmq_config config;
@@ -41,4 +42,20 @@ TEST_CASE("a visit that seems to begin before accounts were settled begins when 
     CHECK(platform::duration(host.virtual_time) == 0ms);
     CHECK(schedule.settled_at() == at(10ms));
   }
+}
+
+// guest  |offers        gives it back
+// host          |lends     |looks at the clock
+TEST_CASE("a visit begins when its host has looked, and before that when it was offered", "[fmq]") {
+  conch::drop_request<platform> request;
+  conch::fmq::visit<platform> visit(request);
+  visit.offer(platform::this_thread(), at(5ms));
+  REQUIRE(visit.lend());
+  CHECK(visit.began_by(at(9ms)) == at(5ms));
+  visit.note_begin(at(7ms));
+  CHECK(visit.began_by(at(9ms)) == at(7ms));
+  CHECK(visit.began_by(at(6ms)) == at(6ms));  // by a guest that has looked before its slow host
+  visit.give_back();
+  visit.offer(platform::this_thread(), at(12ms));
+  CHECK(visit.began_by(at(13ms)) == at(12ms));
 }

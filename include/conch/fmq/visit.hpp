@@ -2,6 +2,7 @@
 #pragma once
 
 #include <conch/drop_request.hpp>
+#include <conch/extremes.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -49,17 +50,20 @@ public:
 
   // Without the guard, by the holder and host ----------------------------------------------------
 
-  /// Acquire: pairs with offer(), so that nobody reads any more what lend() overwrites.
+  /// Relaxed: an offer passes nothing to the holder, which goes the long way if it takes it for another's.
   [[nodiscard]] bool is_offered_to(thread_id holder) const noexcept {
-    return stage(std::memory_order_acquire) == offered && is_host(holder);
+    return stage() == offered && is_host(holder);
   }
 
   /// False if it is not offered any more. Release: pairs with is_lent().
-  bool lend(time_point now) noexcept {
-    began_ = now;
+  bool lend() noexcept {
     request_.clear_mirror();
     return change(offered | request::asked, lent, std::memory_order_release);
   }
+
+  /// By the host that has lent it, which looks at the clock while the guest goes on. Relaxed: whoever settles
+  /// the visit before this has the time of the offer, and what the guest waited for its host is charged to it.
+  void note_begin(time_point now) noexcept { began_.store(now, std::memory_order_relaxed); }
 
   /// Relaxed: whoever sees the end of it looks at what end that was, by is_back_with() or under the
   /// guard.
@@ -97,11 +101,16 @@ public:
 
   /// Relaxed: ordered by the guard, and where it is not offered, is_lent() acquires.
   [[nodiscard]] bool is_offered() const noexcept { return stage() == offered; }
-  [[nodiscard]] time_point began() const noexcept { return began_; }
+
+  /// When it began, as seen `now`: a host that is slow to look may say so later. Relaxed: see note_begin().
+  [[nodiscard]] time_point began_by(time_point now) const noexcept {
+    return detail::least_of(began_.load(std::memory_order_relaxed), now);
+  }
 
   /// True if the holder had not been asked before. Precondition: the visit before is over. Release:
-  /// pairs with is_offered_to() and is_back_with().
-  bool offer(thread_id holder) noexcept {
+  /// pairs with is_back_with().
+  bool offer(thread_id holder, time_point now) noexcept {
+    began_.store(now, std::memory_order_relaxed);    // see note_begin()
     host_.store(holder, std::memory_order_release);  // pairs with is_lent_by()
     return request_.raise_with(offered, std::memory_order_release);
   }
@@ -134,7 +143,7 @@ private:
   }
 
   request& request_;
-  typename Platform::template plain<time_point> began_{};
+  typename Platform::template atomic<time_point> began_{};
   typename Platform::template atomic<thread_id> host_{};
 };
 

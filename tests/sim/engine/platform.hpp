@@ -122,7 +122,7 @@ struct sim_platform {
     }
     static T from_bits(std::uint64_t bits) noexcept {
       T value;
-      std::memcpy(&value, &bits, sizeof value);
+      std::memcpy(static_cast<void*>(&value), &bits, sizeof value);
       return value;
     }
     static constexpr std::memory_order without_release(std::memory_order order) noexcept {

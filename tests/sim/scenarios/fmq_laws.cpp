@@ -119,6 +119,38 @@ void interactive() {
   all.join();
 }
 
+/// A guest pays for what it holds, and not for its wait until the host's next checkpoint: beside 15 hogs it
+/// keeps its credit if it holds the lock for a fortieth of the time, and waits for a fifth.
+///
+///   hog          |------c------c------c…
+///   interactive   ask***|i|  ask**|i|            * pays nobody
+void frequent_guest() {
+  constexpr unsigned hogs = 15;
+  constexpr duration gap = 15us;  // less than a waiter spins for
+  shared_lock shared{fmq_config{}};
+  const auto& config = shared.lock.config();
+  const auto absence = 2 * (hogs + 1) * (config.quantum + gap) + config.credit_slack;
+  const auto end = clock::now() + absence + 100ms;
+  threads all;
+  for (unsigned i = 0; i < hogs; ++i) all.add([&] { be_a_hog(shared, end, gap); }, "hog");
+  all.add(
+      [&] {
+        shared.hold(1us);
+        work(absence);
+        while (clock::now() < end) {
+          work(some(20us, 40us));
+          const auto start = clock::now();
+          shared.hold(1us);
+          const auto waited = clock::now() - 1us - start;
+          if (waited > config.credit_slack + 2 * gap + 2 * spinning)
+            fail(std::string("law 3: a thread that holds little and asks often waited for ") +
+                 in_us(waited));
+        }
+      },
+      "interactive");
+  all.join();
+}
+
 // Law 4 -------------------------------------------------------------------------------------------
 
 /// Hogs with checkpoints at different distances get equal time, over any window.
@@ -484,6 +516,7 @@ void add_fmq_law_scenarios(scenarios& all) {
   auto one_cpu = busy;
   one_cpu.cpus = 1;
   law("law-3-interactive", interactive, busy, 200);
+  law("law-3-frequent-guest", frequent_guest, prompt, 10);
   law(
       "law-4-equal-time", [] { equal_time(lateness); }, busy, 1'000);
   law(
