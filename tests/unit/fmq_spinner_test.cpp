@@ -5,6 +5,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <array>
+#include <utility>
 
 namespace {
 
@@ -13,10 +14,12 @@ struct counted_platform : conch::posix_platform {
   static inline int looks = 0;
   static inline int yields = 0;
   static inline unsigned cpus = 2;
+  static inline unsigned pace = 32;  // looks in a microsecond
   static inline thread_id caller = 1;
 
   static void relax() noexcept { ++looks; }
   static void yield() noexcept { ++yields; }
+  static unsigned looks_per_microsecond() noexcept { return pace; }
   static unsigned cpu_count() noexcept { return cpus; }
   static thread_id this_thread() noexcept { return caller; }
 };
@@ -95,4 +98,25 @@ TEST_CASE("on one CPU nobody spins or gives way", "[fmq]") {
   counted_platform::cpus = 1;
   spinner seat;
   CHECK(in_vain(seat) == effort{0, 0});
+}
+
+TEST_CASE("a thread looks for as long, however long a CPU's pause is", "[fmq]") {
+  counted_platform::cpus = 2;
+  for (const auto& [pace, looks] : {std::pair{70U, 70}, {20U, 20}, {1U, 1}}) {
+    counted_platform::pace = pace;
+    spinner seat;
+    CHECK(in_vain(seat) == effort{3 * looks, 2});
+  }
+  counted_platform::pace = 1;
+  spinner seat;
+  for (int i = 0; i < 13; ++i) in_vain(seat);
+  CHECK(in_vain(seat) == effort{1, 0});  // the shortest of all is one look
+  counted_platform::pace = 32;
+}
+
+TEST_CASE("how many looks make a microsecond is measured once", "[fmq]") {
+  const auto looks = conch::posix_platform::looks_per_microsecond();
+  CHECK(looks >= 1);
+  CHECK(looks <= 1000);
+  for (int i = 0; i < 100; ++i) CHECK(conch::posix_platform::looks_per_microsecond() == looks);
 }

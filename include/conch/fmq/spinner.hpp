@@ -35,7 +35,8 @@ public:
       if (!sit_down()) return false;
       has_looked = true;
       bool is_done = false;
-      for (unsigned looks = 0; looks < most && !is_done; ++looks) {
+      auto looks = (most * Platform::looks_per_microsecond() + most_looks - 1) / most_looks;
+      for (; looks > 0 && !is_done; --looks) {
         Platform::relax();
         is_done = done();
       }
@@ -91,10 +92,11 @@ public:
 
 private:
   static constexpr int looks_per_clock_read = 16;
+  // Each of these looks lasts a 32nd of a microsecond, whatever the CPU:
   static constexpr unsigned least_looks = 7;  // they find the shortest sections
-  static constexpr unsigned rests = 3;        // after those in vain, threads that do not look
-  static constexpr unsigned most_looks = 32;  // about a microsecond
-  static constexpr unsigned promising = 16;   // looks that have been worth it lately
+  static constexpr unsigned most_looks = 32;
+  static constexpr unsigned promising = 16;  // if they have been worth it lately
+  static constexpr unsigned rests = 3;       // after looks in vain, threads that do not look
   static constexpr unsigned most_yields = 2;
 
   typename Platform::template atomic<thread_id> seat_{};

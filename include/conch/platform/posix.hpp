@@ -99,6 +99,16 @@ struct CONCH_SHARED posix_platform {
 #endif
   }
 
+  /// How many times in a microsecond a spinning thread looks and relaxes, as measured at the first call: one
+  /// CPU's pause is ten times as long as another's. At least 1.
+  static unsigned looks_per_microsecond() noexcept {
+    static constinit std::atomic<unsigned> measured{0};
+    auto looks = measured.load(std::memory_order_relaxed);  // any thread finds about the same
+    if (looks == 0) [[unlikely]]
+      measured.store(looks = measure_looks(measured), std::memory_order_relaxed);
+    return looks;
+  }
+
   /// Lets the operating system run another thread.
   static void yield() noexcept {
     const errno_keeper keep;
@@ -443,6 +453,25 @@ private:
     const auto left = detail::least_of<duration>(deadline - now(), condition::heal_period);
     return to_timespec(std::chrono::seconds(today.tv_sec) +
                        std::chrono::nanoseconds(today.tv_nsec) + left);
+  }
+
+  /// By the quickest of a few rounds: what else ran in the others is none of it.
+  static unsigned measure_looks(const std::atomic<unsigned>& something) noexcept {
+    constexpr unsigned looks = 16;
+    auto least = duration::max();
+    for (int round = 0; round < 4; ++round) {
+      const auto begin = now();
+      for (unsigned i = 0; i < looks; ++i) {
+        relax();
+        static_cast<void>(something.load(std::memory_order_relaxed));
+      }
+      least = detail::least_of(least, now() - begin);
+    }
+    least = detail::most_of<duration>(least,
+                                      std::chrono::nanoseconds(looks));  // where clocks are coarse
+    const auto found =
+        static_cast<unsigned>(looks * duration(std::chrono::microseconds(1)) / least);
+    return detail::most_of(1U, found);
   }
 
   /// The CPUs that threads of this process may use, as far as they have asked. Relaxed, all of it: a count,

@@ -29,6 +29,7 @@ struct modelled_platform {
     return clock::now();
   }
   static void relax() noexcept { computer::here().spend(computer::here().costs().relax); }
+  static unsigned looks_per_microsecond() noexcept { return 32; }
   static void yield() noexcept { call(); }
   static unsigned cpu_count() noexcept { return computer::here().cores(); }
   [[noreturn]] static void die(const char* line) noexcept {
