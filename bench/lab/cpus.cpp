@@ -18,6 +18,11 @@ namespace {
   return usable;
 }
 
+void use(const ::cpu_set_t& cpus) {
+  if (::sched_setaffinity(0, sizeof cpus, &cpus) != 0)
+    throw std::system_error(errno, std::generic_category(), "sched_setaffinity");
+}
+
 }  // namespace
 
 unsigned usable_cpus() noexcept {
@@ -34,8 +39,15 @@ void use_only(unsigned cpus) {
     CPU_SET(cpu, &chosen);
     --cpus;
   }
-  if (::sched_setaffinity(0, sizeof chosen, &chosen) != 0)
-    throw std::system_error(errno, std::generic_category(), "sched_setaffinity");
+  use(chosen);
+}
+
+void use_all_but_first() {
+  auto chosen = affinity();
+  std::size_t first = 0;
+  while (!CPU_ISSET(first, &chosen)) ++first;
+  CPU_CLR(first, &chosen);
+  use(chosen);
 }
 
 }  // namespace conch::lab

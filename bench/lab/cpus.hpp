@@ -12,4 +12,8 @@ unsigned usable_cpus() noexcept;
 /// std::system_error.
 void use_only(unsigned cpus);
 
+/// Restricts the calling thread, and all that it starts, to the CPUs that use_only(1) leaves out. Precondition:
+/// it may use several. Throws std::system_error.
+void use_all_but_first();
+
 }  // namespace conch::lab

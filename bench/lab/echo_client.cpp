@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "echo_client.hpp"
 
+#include "cpus.hpp"
 #include "exchange.hpp"
 
 #include <poll.h>
@@ -36,7 +37,7 @@ void die_with(::pid_t parent) {
 
 }  // namespace
 
-echo_client::echo_client(std::vector<descriptor_pair>& connections) {
+echo_client::echo_client(std::vector<descriptor_pair>& connections, bool bound) {
   auto control = connect_to_child();
   std::vector<descriptor> own;
   own.reserve(connections.size());
@@ -46,6 +47,7 @@ echo_client::echo_client(std::vector<descriptor_pair>& connections) {
   if (process_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (process_ == 0) {
     die_with(parent);
+    if (bound) use_all_but_first();
     for (auto& connection : connections) connection.server.close();
     control.server.close();
     run_client(control.client.get(), own);

@@ -38,8 +38,9 @@ struct client_tally {
 class echo_client {
 public:
   /// Forks. Preconditions: the calling process has one thread, and there are from one to
-  /// most_connections connections. Throws std::system_error.
-  explicit echo_client(std::vector<descriptor_pair>& connections);
+  /// most_connections connections. One that is `bound` uses all CPUs but the first. Throws
+  /// std::system_error.
+  explicit echo_client(std::vector<descriptor_pair>& connections, bool bound = false);
   /// Ends the process at once if it has not ended by itself.
   ~echo_client();
   echo_client(const echo_client&) = delete;

@@ -109,6 +109,7 @@ json to_json(const stress_results& results, const run_result& run) {
   object["burst_ms"] = std::chrono::duration<double, std::milli>(run.plan.burst).count();
   object["adversary"] = run.plan.adversary ? json(run.plan.adversary->name) : json(nullptr);
   object["burners"] = run.plan.burners;
+  object["bound"] = run.plan.bound;
   object["spacing"] = run.plan.spacings;
   object["requests_per_second"] = run.echo ? json(run.echo->requests_per_second) : json(nullptr);
   object["latency_us"] = latency_to_json(run.echo);

@@ -56,7 +56,7 @@ std::unique_ptr<echo_client> connect(stage& stage) {
   std::vector<descriptor_pair> connections;
   for (unsigned i = 0; i < stage.plan.connections; ++i)
     connections.push_back(connect_over_loopback());
-  auto client = std::make_unique<echo_client>(connections);
+  auto client = std::make_unique<echo_client>(connections, stage.plan.bound);
   for (auto& connection : connections) stage.connections.push_back(std::move(connection.server));
   return client;
 }

@@ -23,6 +23,7 @@ struct run_plan {
   clock::duration burst{0};           ///< CPU time under the lock that an answer takes
   std::optional<lab::adversary> adversary{};
   unsigned burners = 0;            ///< threads that compute without the lock
+  bool bound = false;              ///< who computes to the first CPU, server and client to others
   bool watch_scheduler = false;    ///< one more, which measures the system's own delay
   bool count_futex_calls = false;  ///< which takes time: rates mean little then
   clock::duration time{0};

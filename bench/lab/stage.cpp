@@ -3,12 +3,24 @@
 
 #include "../common/futex_counter.hpp"
 #include "bystanders.hpp"
+#include "cpus.hpp"
 
 #include <utility>
 
 namespace conch::lab {
 
 namespace {
+
+enum class role : unsigned char { computes, serves };
+
+/// Has the calling thread keep to the CPUs of its role, where the plan says so.
+void bind(const run_plan& plan, role role) {
+  if (!plan.bound) return;
+  if (role == role::computes)
+    use_only(1);
+  else
+    use_all_but_first();
+}
 
 /// Hands out the names by which the turn knows its threads.
 class cast {
@@ -17,9 +29,10 @@ public:
 
   /// Adds a thread that uses the lock: play(part) in the part of a thread.
   template <class Play>
-  void add(Play play) {
+  void add(role role, Play play) {
     const part part{.self = next_++, .unit = stage_.plan.unit};
-    threads_.add([&stage = stage_, part, play = std::move(play)] {
+    threads_.add([&stage = stage_, role, part, play = std::move(play)] {
+      bind(stage.plan, role);
       if (stage.plan.count_futex_calls && !bench::count_futex_calls_of_this_thread())
         stage.futex_calls_escaped.store(true, std::memory_order_relaxed);  // read after the join
       play(part);
@@ -58,19 +71,23 @@ void add_threads(thread_group& threads, stage& stage) {
   const auto& plan = stage.plan;
   cast cast(threads, stage);
   for (std::size_t i = 0; i < plan.hogs; ++i)
-    cast.add([&stage, i, spacing = plan.spacings[i % plan.spacings.size()]](part part) {
-      stage.hogs[i] = stage.contest->hog(part, spacing, stage.stop);
-    });
+    cast.add(role::computes,
+             [&stage, i, spacing = plan.spacings[i % plan.spacings.size()]](part part) {
+               stage.hogs[i] = stage.contest->hog(part, spacing, stage.stop);
+             });
   if (plan.adversary)
-    cast.add([&stage](part part) {
+    cast.add(role::computes, [&stage](part part) {
       stage.adversary = stage.contest->play(part, *stage.plan.adversary, stage.stop);
     });
   for (std::size_t i = 0; i < plan.connections; ++i)
-    cast.add([&stage, i, burst = burst_of(plan)](part part) {
+    cast.add(role::serves, [&stage, i, burst = burst_of(plan)](part part) {
       stage.echoes[i] = stage.contest->serve(part, stage.connections[i].get(), burst);
     });
   for (std::size_t i = 0; i < plan.burners; ++i)
-    threads.add([&stage, i] { stage.burners[i] = burn(stage.plan.unit, stage.stop); });
+    threads.add([&stage, i] {
+      bind(stage.plan, role::computes);
+      stage.burners[i] = burn(stage.plan.unit, stage.stop);
+    });
   if (plan.watch_scheduler)
     threads.add([&stage] { stage.scheduler_delay = watch_scheduler(stage.stop); });
 }

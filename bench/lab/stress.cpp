@@ -106,6 +106,7 @@ private:
             .burst = options_.burst,
             .adversary = options_.adversary,
             .burners = options_.burners,
+            .bound = options_.bind,
             .time = options_.time_per_run,
             .unit = unit_};
   }

@@ -58,6 +58,10 @@ experiment stress_experiment(CLI::App& program) {
   command->add_option("--burners", typed->burners,
                       "How many threads compute beside it all without the lock, so that CPUs do "
                       "not fall asleep; by default 0");
+  command->add_flag(
+      "--bind", typed->bind,
+      "Keep all that compute to the first CPU, and server and client to the others, so "
+      "that nothing depends on where the system puts threads");
   command->add_option("--cpus", typed->cpus, "How many CPUs to use; by default all");
   command->add_option("--json", typed->json, "A file to write the results to as JSON");
   command->footer(

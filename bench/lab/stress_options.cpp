@@ -59,6 +59,9 @@ stress_options checked(const typed_stress_options& typed) {
                           options.workload.name != lua_workload_name;
   options.time_per_run = run_time("--seconds", typed.seconds);
   if (typed.cpus) options.cpus = whole_number("--cpus", *typed.cpus, 1, usable_cpus());
+  if (typed.bind && options.cpus.value_or(usable_cpus()) < 2)
+    throw usage_error("--bind: there is one CPU, and it takes two to keep hogs from the server's");
+  options.bind = typed.bind;
   if (typed.json) options.json = *typed.json;
   return options;
 }

@@ -23,6 +23,7 @@ struct typed_stress_options {
   std::string burst = "0";
   std::optional<std::string> adversary{};
   std::string burners = "0";
+  bool bind = false;
   std::optional<std::string> cpus{};
   std::optional<std::string> json{};
 };
@@ -37,6 +38,7 @@ struct stress_options {
   clock::duration burst{0};  ///< CPU time under the lock that an answer takes
   std::optional<lab::adversary> adversary;
   unsigned burners = 0;       ///< threads that compute without the lock
+  bool bind = false;          ///< who computes to the first CPU, server and client to others
   bool closing_table = true;  ///< of hogs of different spacings alone
   clock::duration time_per_run{0};
   std::optional<unsigned> cpus;  ///< how many the program is to use, if not all

@@ -19,6 +19,7 @@ TEST_CASE("conch-lab stress has one connection and nothing special unless told o
   CHECK(options.connections == 1);
   CHECK(options.burst == 0ms);
   CHECK(options.burners == 0);
+  CHECK_FALSE(options.bind);
   CHECK_FALSE(options.adversary);
   CHECK_FALSE(options.cpus);
   CHECK(options.closing_table);
@@ -33,6 +34,14 @@ TEST_CASE("conch-lab stress takes connections, bursts, burners and an adversary"
   CHECK(options.adversary.value().name == "early");
   CHECK(options.cpus == 1U);
   CHECK_FALSE(options.closing_table);
+}
+
+TEST_CASE("conch-lab stress binds threads to CPUs where there are two") {
+  CHECK_THROWS_AS(checked(typed_stress_options{.bind = true, .cpus = "1"}), usage_error);
+  if (usable_cpus() >= 2)
+    CHECK(checked(typed_stress_options{.bind = true}).bind);
+  else
+    CHECK_THROWS_AS(checked(typed_stress_options{.bind = true}), usage_error);
 }
 
 TEST_CASE("conch-lab stress without the echo has no connection, and no option that speaks of one") {

@@ -2,6 +2,7 @@
 
 // Runs of conch-lab: every part is played, and what is counted is counted exactly.
 
+#include <cpus.hpp>
 #include <option_values.hpp>
 #include <participant.hpp>
 #include <run.hpp>
@@ -9,6 +10,7 @@
 #include "../../bench/common/futex_counter.hpp"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <catch2/catch_test_macros.hpp>
@@ -61,6 +63,36 @@ TEST_CASE("every adversary gets the lock, and lets it go again") {
     CHECK(seen.failures.empty());
     CHECK(seen.adversary_over_hog.value() > 0);
   }
+}
+
+TEST_CASE("a thread may keep to the first CPU, or to all others") {
+  const auto all = usable_cpus();
+  if (all == 1) SKIP("there is one CPU");
+  const auto left_by = [](auto restrict) {
+    ::cpu_set_t cpus;
+    std::thread([&] {
+      restrict();
+      ::sched_getaffinity(0, sizeof cpus, &cpus);
+    }).join();
+    return cpus;
+  };
+  const auto first = left_by([] { use_only(1); });
+  const auto others = left_by([] { use_all_but_first(); });
+  CHECK(CPU_COUNT(&first) == 1);
+  CHECK(static_cast<unsigned>(CPU_COUNT(&others)) == all - 1);
+  ::cpu_set_t both;
+  CPU_AND(&both, &first, &others);
+  CHECK(CPU_COUNT(&both) == 0);
+}
+
+TEST_CASE("a run with bound threads plays every part, and hogs share one CPU") {
+  if (usable_cpus() == 1) SKIP("there is one CPU");
+  const auto seen = run_of({.hogs = 2, .connections = 2, .burners = 1, .bound = true});
+  CHECK(seen.failures.empty());
+  CHECK(seen.echo.value().requests_per_second > 0);
+  const auto used = (seen.all_hog_work_per_second() + seen.burner_work_per_second) *
+                    std::chrono::duration<double>(seen.plan.unit.time).count();
+  CHECK(used < 1.5);  // CPUs, of which hogs and burner keep two busy where they may
 }
 
 TEST_CASE("burners work, and use no lock") {

@@ -3,9 +3,8 @@
 // How well threads of different kinds get on with each other on all CPUs.
 
 #include "../../common/statistics.hpp"
+#include "../cpus.hpp"
 #include "trials.hpp"
-
-#include <conch/platform/posix.hpp>
 
 #include <algorithm>
 
@@ -19,34 +18,45 @@ constexpr const char* hog_work = "hog work beside the echo ÷ one hog with no lo
 constexpr const char* hogs_alone = "work of hogs alone ÷ one hog with no lock";
 constexpr const char* jain = "Jain's index over hold time";
 
-/// Client and server keep one CPU awake between them, and burners the others.
-run_plan echo_beside_burners() {
-  return {.burners = std::max(posix_platform::cpu_count(), 2U) - 1};
+/// Client and server keep one CPU awake between them, and burners the others, or the first if they are bound.
+run_plan echo_beside_burners(bool bound = false) {
+  return {.burners = bound ? 1 : std::max(usable_cpus(), 2U) - 1, .bound = bound};
+}
+
+/// With threads where the system puts them, or all that compute on one CPU and all others elsewhere: of the
+/// latter nothing is asked, it shows what the system has to do with the former.
+figures measure_echo(workbench& bench, bool bound) {
+  const auto must_be = [&](double least) { return bound ? lab::bound{} : at_least(least); };
+  const std::string with = bound ? ", threads bound" : "";
+  const auto alone = bench.work_without_lock();
+  const auto awake = bench.run(echo_beside_burners(bound));
+  figures use, work;
+  figures all;
+  for (const unsigned hogs : {1U, 2U, 4U, 8U}) {
+    const auto seen = bench.run({.hogs = hogs, .bound = bound});
+    const auto where = "beside " + count_of(hogs, "hog") + with;
+    const auto relative_work = seen.all_hog_work_per_second() / alone;
+    all.push_back({requests, where,
+                   seen.echo->requests_per_second / awake.echo->requests_per_second, must_be(0.9)});
+    use.push_back({in_use, where, relative_work + seen.echo->hold_share, must_be(0.95)});
+    work.push_back({hog_work, where, relative_work, must_be(0.8)});
+  }
+  all.insert(all.end(), use.begin(), use.end());
+  all.insert(all.end(), work.begin(), work.end());
+  const auto where = "0 hogs beside a burner" + with;
+  all.push_back({"requests/s", where, awake.echo->requests_per_second});
+  all.push_back({"work of a burner ÷ one hog with no lock", where,
+                 awake.burner_work_per_second / awake.plan.burners / alone});
+  return all;
 }
 
 }  // namespace
 
-figures measure_echo(workbench& bench) {
-  const auto alone = bench.work_without_lock();
-  const auto awake = bench.run(echo_beside_burners());
-  figures use, work;
-  figures all;
-  for (const unsigned hogs : {1U, 2U, 4U, 8U}) {
-    const auto seen = bench.run({.hogs = hogs});
-    const auto where = "beside " + count_of(hogs, "hog");
-    const auto relative_work = seen.all_hog_work_per_second() / alone;
-    all.push_back({requests, where,
-                   seen.echo->requests_per_second / awake.echo->requests_per_second,
-                   at_least(0.9)});
-    use.push_back({in_use, where, relative_work + seen.echo->hold_share, at_least(0.95)});
-    work.push_back({hog_work, where, relative_work, at_least(0.8)});
-  }
-  all.insert(all.end(), use.begin(), use.end());
-  all.insert(all.end(), work.begin(), work.end());
-  all.push_back({"requests/s", "0 hogs beside a burner", awake.echo->requests_per_second});
-  all.push_back({"work of a burner ÷ one hog with no lock", "0 hogs beside a burner",
-                 awake.burner_work_per_second / awake.plan.burners / alone});
-  return all;
+figures measure_echo(workbench& bench) { return measure_echo(bench, false); }
+figures measure_bound_echo(workbench& bench) {
+  if (usable_cpus() < 2)
+    return {{requests, "beside hogs, threads bound", {}, {}, "there is one CPU"}};
+  return measure_echo(bench, true);
 }
 
 figures measure_hogs(workbench& bench) {
@@ -86,7 +96,7 @@ figures measure_adversaries(workbench& bench) {
 
 /// Four times more hogs than CPUs.
 figures measure_crowd(workbench& bench) {
-  const auto hogs = 4 * posix_platform::cpu_count();
+  const auto hogs = 4 * usable_cpus();
   const auto alone = bench.work_without_lock();
   const auto awake = bench.run(echo_beside_burners());
   const auto seen = bench.run({.hogs = hogs});

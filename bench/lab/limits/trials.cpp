@@ -5,6 +5,7 @@ namespace conch::lab {
 
 const std::vector<trial>& all_trials() {
   static const std::vector<trial> trials{{"echo", measure_echo},
+                                         {"bound-echo", measure_bound_echo},
                                          {"hogs", measure_hogs},
                                          {"fairness", measure_fairness},
                                          {"adversaries", measure_adversaries},

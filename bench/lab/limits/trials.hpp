@@ -13,6 +13,7 @@ namespace conch::lab {
 // A trial measures figures that share their yardsticks, each once, in one go.
 
 figures measure_echo(workbench& bench);
+figures measure_bound_echo(workbench& bench);
 figures measure_hogs(workbench& bench);
 figures measure_fairness(workbench& bench);
 figures measure_adversaries(workbench& bench);
