@@ -14,7 +14,7 @@ struct counted_platform : conch::posix_platform {
   static inline int looks = 0;
   static inline int yields = 0;
   static inline unsigned cpus = 2;
-  static inline unsigned pace = 32;  // looks in a microsecond
+  static inline unsigned pace = 128;  // looks in a microsecond
   static inline thread_id caller = 1;
 
   static void relax() noexcept { ++looks; }
@@ -40,44 +40,43 @@ void worth_it(spinner& seat) {
 }
 
 }  // namespace
-
 TEST_CASE(
     "a thread that looks in vain gives way twice and looks again, as long as looking is mostly "
     "worth it",
     "[fmq]") {
   counted_platform::cpus = 2;
   spinner seat;
-  CHECK(in_vain(seat) == effort{3 * 32, 2});
-  CHECK(in_vain(seat) == effort{3 * 28, 2});
-  for (int i = 0; i < 11; ++i) in_vain(seat);
-  CHECK(in_vain(seat) == effort{8, 0});
+  CHECK(in_vain(seat) == effort{3 * 128, 2});
+  CHECK(in_vain(seat) == effort{3 * 112, 2});
+  for (int i = 0; i < 9; ++i) in_vain(seat);
+  CHECK(in_vain(seat) == effort{32, 0});
   worth_it(seat);
-  CHECK(in_vain(seat) == effort{14, 0});
+  CHECK(in_vain(seat) == effort{56, 0});
   worth_it(seat);
-  CHECK(in_vain(seat) == effort{3 * 26, 2});
+  CHECK(in_vain(seat) == effort{3 * 98, 2});
 }
 
-TEST_CASE("where looking is of no use, one thread in four looks", "[fmq]") {
+TEST_CASE("where looking is of no use, one thread in sixteen looks", "[fmq]") {
   counted_platform::cpus = 2;
   spinner seat;
-  while (in_vain(seat) != effort{7, 0}) {
+  while (in_vain(seat) != effort{28, 0}) {
   }
   for (int round = 0; round < 3; ++round) {
-    for (int rests = 0; rests < 3; ++rests) CHECK(in_vain(seat) == effort{0, 0});
-    CHECK(in_vain(seat) == effort{7, 0});
+    for (int rests = 0; rests < 15; ++rests) CHECK(in_vain(seat) == effort{0, 0});
+    CHECK(in_vain(seat) == effort{28, 0});
   }
-  for (int rests = 0; rests < 3; ++rests) in_vain(seat);
-  worth_it(seat);  // at the fourth
-  CHECK(in_vain(seat) == effort{14, 0});
+  for (int rests = 0; rests < 15; ++rests) in_vain(seat);
+  worth_it(seat);  // at the sixteenth
+  CHECK(in_vain(seat) == effort{56, 0});
 }
 
 TEST_CASE("what came true while a thread gave way was worth it", "[fmq]") {
   counted_platform::cpus = 2;
   spinner seat;
-  CHECK(in_vain(seat) == effort{3 * 32, 2});
+  CHECK(in_vain(seat) == effort{3 * 128, 2});
   counted_platform::yields = 0;
   CHECK(seat.briefly([] { return counted_platform::yields == 1; }));
-  CHECK(in_vain(seat) == effort{3 * 32, 2});
+  CHECK(in_vain(seat) == effort{3 * 128, 2});
 }
 
 TEST_CASE("a thread whose seat another one has gives way and does not spin", "[fmq]") {
@@ -91,7 +90,7 @@ TEST_CASE("a thread whose seat another one has gives way and does not spin", "[f
   CHECK_FALSE(seat.sit_down());  // it is still there
   seat.get_up();
   counted_platform::caller = 1;
-  CHECK(in_vain(seat) == effort{3 * 28, 2});
+  CHECK(in_vain(seat) == effort{3 * 112, 2});
 }
 
 TEST_CASE("on one CPU nobody spins or gives way", "[fmq]") {
@@ -109,9 +108,9 @@ TEST_CASE("a thread looks for as long, however long a CPU's pause is", "[fmq]") 
   }
   counted_platform::pace = 1;
   spinner seat;
-  for (int i = 0; i < 13; ++i) in_vain(seat);
+  for (int i = 0; i < 12; ++i) in_vain(seat);
   CHECK(in_vain(seat) == effort{1, 0});  // the shortest of all is one look
-  counted_platform::pace = 32;
+  counted_platform::pace = 128;
 }
 
 TEST_CASE("how many looks make a microsecond is measured once", "[fmq]") {

@@ -17,7 +17,7 @@ public:
   using time_point = typename Platform::time_point;
 
   /// Looks a few times whether done() is true: more often after that has been worth it, less often after
-  /// it was of no use, and in the end one time in four. As long as it mostly is worth it, a thread for
+  /// it was of no use, and in the end one time in sixteen. As long as it mostly is worth it, a thread for
   /// which it was not, or whose seat another one has, gives way to others a few times and looks again,
   /// once if it has no seat: whoever it waits for may lack a CPU, or have more to do than the first looks
   /// last. False if done() never was true.
@@ -92,11 +92,11 @@ public:
 
 private:
   static constexpr int looks_per_clock_read = 16;
-  // Each of these looks lasts a 32nd of a microsecond, whatever the CPU:
-  static constexpr unsigned least_looks = 7;  // they find the shortest sections
-  static constexpr unsigned most_looks = 32;
-  static constexpr unsigned promising = 16;  // if they have been worth it lately
-  static constexpr unsigned rests = 3;       // after looks in vain, threads that do not look
+  // Each of these lasts a 128th of a microsecond, whatever the CPU; a few of them make a look:
+  static constexpr unsigned least_looks = 28;  // they find the shortest sections
+  static constexpr unsigned most_looks = 128;
+  static constexpr unsigned promising = 64;  // if they have been worth it lately
+  static constexpr unsigned rests = 15;      // after looks in vain, threads that do not look
   static constexpr unsigned most_yields = 2;
 
   typename Platform::template atomic<thread_id> seat_{};

@@ -408,17 +408,27 @@ void visit_of_a_sleeper() {
 
 /// A holder whose checkpoints are further apart than a waiter spins cannot lend the lock: it wakes a
 /// waiter for nothing but to give it the lock.
+///
+///   hog     |--c-----------c-----------c|           |--c---…
+///   guest            lock·*··········   |-unlock               · looks, * spins
 void sleeper_beside_a_slow_hog() {
   auto config = small_times;
   config.spin = 2us;
   shared_lock shared(config);
   bool done = false;
+  bool expected = false;
   threads all;
-  all.add([&] { compute_until(done, shared, [&] { return config.spin + 4 * looks; }); }, "hog");
+  const auto piece = [&] {
+    expected = false;
+    return config.spin + 4 * looks;
+  };
+  all.add([&] { compute_until(done, shared, piece); }, "hog");
   all.add(
       [&] {
         for (int i = 0; i < 8; ++i) {
           work(15us);
+          expected = true;  // and so it no longer spins when the hog comes to a checkpoint
+          while (expected) work(100ns);
           shared.hold();
         }
         done = true;
