@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "machine.hpp"
 
-#include <conch/platform/posix.hpp>
-
 #include <fmt/chrono.h>
+#include <sched.h>
 #include <sys/utsname.h>
 
 #include <ctime>
@@ -39,12 +38,19 @@ measuring_context look_around() {
   auto machine = cpu_model();
   if (machine.empty()) machine = static_cast<const char*>(system.machine);
   return {.machine = machine,
-          .cpus = posix_platform::cpu_count(),
+          .cpus = usable_cpus(),
           .kernel = fmt::format("{} {}", static_cast<const char*>(system.sysname),
                                 static_cast<const char*>(system.release)),
           .compiler = compiler(),
           .commit = CONCH_BENCH_COMMIT,
           .date = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))};
+}
+
+unsigned usable_cpus() noexcept {
+  ::cpu_set_t usable;
+  CPU_ZERO(&usable);
+  ::sched_getaffinity(0, sizeof usable, &usable);
+  return static_cast<unsigned>(CPU_COUNT(&usable));
 }
 
 std::string in_words(const measuring_context& context) {

@@ -17,6 +17,10 @@ struct measuring_context {
 
 measuring_context look_around();
 
+/// How many CPUs the calling thread may use now. The platform of the locks adds up those of all threads that
+/// ask it, and keeps them: no tool asks it for any.
+unsigned usable_cpus() noexcept;
+
 /// All of it but the date, on one line.
 std::string in_words(const measuring_context& context);
 

@@ -25,11 +25,6 @@ void use(const ::cpu_set_t& cpus) {
 
 }  // namespace
 
-unsigned usable_cpus() noexcept {
-  const auto usable = affinity();
-  return static_cast<unsigned>(CPU_COUNT(&usable));
-}
-
 void use_only(unsigned cpus) {
   const auto usable = affinity();
   ::cpu_set_t chosen;

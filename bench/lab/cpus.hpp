@@ -3,10 +3,6 @@
 
 namespace conch::lab {
 
-/// How many CPUs the calling thread may use now. The platform of the locks asks once, and keeps the
-/// answer.
-unsigned usable_cpus() noexcept;
-
 /// Restricts the calling thread, and all that it starts, to the first so many of the CPUs that it
 /// may use. To be called before any lock is used: locks spin on several CPUs only. Throws
 /// std::system_error.

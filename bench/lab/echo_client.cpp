@@ -25,6 +25,15 @@ void die_with(::pid_t parent) {
   if (::getppid() != parent) ::_exit(1);
 }
 
+/// Or ends the process, which must not go on as its parent would.
+void leave_the_first_cpu() noexcept {
+  try {
+    use_all_but_first();
+  } catch (const std::system_error&) {
+    ::_exit(1);
+  }
+}
+
 [[noreturn]] void run_client(int control, const std::vector<descriptor>& connections) {
   exchange_order order;
   if (!receive_object(control, order)) ::_exit(1);
@@ -47,7 +56,7 @@ echo_client::echo_client(std::vector<descriptor_pair>& connections, bool bound) 
   if (process_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (process_ == 0) {
     die_with(parent);
-    if (bound) use_all_but_first();
+    if (bound) leave_the_first_cpu();
     for (auto& connection : connections) connection.server.close();
     control.server.close();
     run_client(control.client.get(), own);

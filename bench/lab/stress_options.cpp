@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "stress_options.hpp"
 
-#include "cpus.hpp"
+#include "../common/machine.hpp"
 #include "echo_client.hpp"
 #include "option_values.hpp"
 

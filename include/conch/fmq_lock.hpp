@@ -565,9 +565,10 @@ private:
   /// again; false if the offer is gone. It stays the owner meanwhile, and changes nothing but the visit,
   /// so that what the guest works with stays in the cache of the guest's CPU.
   bool lend() {
+    const auto offered_at = visit_.offered_at();
     if (!visit_.lend()) return false;
     const auto now = Platform::now();
-    visit_.note_begin(now);
+    visit_.note_begin(offered_at, now);
     observer_.on_event(lock_event::lent);
     spinner_.watch(now + config_.spin, [&] { return !visit_.is_under_way(); });
     if (!visit_.is_back_with(Platform::this_thread())) {

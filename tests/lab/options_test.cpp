@@ -2,10 +2,11 @@
 
 // What conch-lab's subcommands make of what was typed.
 
-#include <cpus.hpp>
 #include <limits/limits_options.hpp>
 #include <option_values.hpp>
 #include <stress_options.hpp>
+
+#include "../../bench/common/machine.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 

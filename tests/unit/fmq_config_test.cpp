@@ -143,9 +143,9 @@ TEST_CASE("fmq_lock describes each waiter with its level and the time that it ha
 
 TEST_CASE("the bound on a wait for an fmq_lock has all of its terms", "[fmq]") {
   using conch::fmq::wait_bound;
-  // B = 40 ms, q = 5 ms, m = 1 ms, s = 20 µs.
-  STATIC_CHECK(wait_bound({.waiters = 1}) == 40ms + (1ms + 20us) + 20us);
-  STATIC_CHECK(wait_bound({.waiters = 10}) == 100ms + 10 * (1ms + 20us) + 20us);
+  // B = 40 ms, q = 5 ms, m = 1 ms, s = 20 µs + 3 µs.
+  STATIC_CHECK(wait_bound({.waiters = 1}) == 40ms + (1ms + 23us) + 23us);
+  STATIC_CHECK(wait_bound({.waiters = 10}) == 100ms + 10 * (1ms + 23us) + 23us);
   STATIC_CHECK(wait_bound({.waiters = 10, .gap = 2ms, .lateness = 3ms}) ==
-               100ms + 10 * (1ms + 2ms + 2 * 3ms + 20us) + 3 * 3ms + 20us);
+               100ms + 10 * (1ms + 2ms + 2 * 3ms + 23us) + 3 * 3ms + 23us);
 }

@@ -40,6 +40,7 @@ void worth_it(spinner& seat) {
 }
 
 }  // namespace
+
 TEST_CASE(
     "a thread that looks in vain gives way twice and looks again, as long as looking is mostly "
     "worth it",

@@ -2,8 +2,8 @@
 
 // How well threads of different kinds get on with each other on all CPUs.
 
+#include "../../common/machine.hpp"
 #include "../../common/statistics.hpp"
-#include "../cpus.hpp"
 #include "trials.hpp"
 
 #include <algorithm>

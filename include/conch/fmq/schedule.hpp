@@ -145,8 +145,8 @@ public:
     settle(holder, now);
   }
 
-  /// Charges a holder that is known since it began, until it lent the lock. What one says that was slow to
-  /// say it may be of an earlier visit, and its account be settled since: no time is charged twice.
+  /// Charges a holder that is known since it began, until it lent the lock. Where only the time of the offer is
+  /// known, accounts may have been settled since: no time is charged twice.
   void charge_host(record& host, time_point lent_at) noexcept {
     charge(host, detail::most_of(lent_at, settled_));
   }

@@ -92,7 +92,7 @@ public:
 
 private:
   static constexpr int looks_per_clock_read = 16;
-  // Each of these lasts a 128th of a microsecond, whatever the CPU; a few of them make a look:
+  // In 128ths of a microsecond, so that they last as long on every CPU:
   static constexpr unsigned least_looks = 28;  // they find the shortest sections
   static constexpr unsigned most_looks = 128;
   static constexpr unsigned promising = 64;  // if they have been worth it lately

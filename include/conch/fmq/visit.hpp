@@ -50,9 +50,14 @@ public:
 
   // Without the guard, by the holder and host ----------------------------------------------------
 
-  /// Relaxed: an offer passes nothing to the holder, which goes the long way if it takes it for another's.
+  /// Acquire: pairs with offer(), so that its time is seen with it.
   [[nodiscard]] bool is_offered_to(thread_id holder) const noexcept {
-    return stage() == offered && is_host(holder);
+    return stage(std::memory_order_acquire) == offered && is_host(holder);
+  }
+
+  /// When the visit was offered that is_offered_to() has seen. Relaxed: it has acquired that.
+  [[nodiscard]] time_point offered_at() const noexcept {
+    return began_.load(std::memory_order_relaxed);
   }
 
   /// False if it is not offered any more. Release: pairs with is_lent().
@@ -61,9 +66,13 @@ public:
     return change(offered | request::asked, lent, std::memory_order_release);
   }
 
-  /// By the host that has lent it, which looks at the clock while the guest goes on. Relaxed: whoever settles
-  /// the visit before this has the time of the offer, and what the guest waited for its host is charged to it.
-  void note_begin(time_point now) noexcept { began_.store(now, std::memory_order_relaxed); }
+  /// By the host that has lent it, which looks at the clock while its guest goes on, and may be kept from
+  /// running before it looks: it pays until then. Relaxed: whoever settles the visit before this has the time
+  /// of its offer, and charges what the guest waited for its host to the guest. A visit offered since has
+  /// another time, which stays.
+  void note_begin(time_point offered_at, time_point now) noexcept {
+    began_.compare_exchange_strong(offered_at, now, std::memory_order_relaxed);
+  }
 
   /// Relaxed: whoever sees the end of it looks at what end that was, by is_back_with() or under the
   /// guard.
@@ -108,9 +117,9 @@ public:
   }
 
   /// True if the holder had not been asked before. Precondition: the visit before is over. Release:
-  /// pairs with is_back_with().
+  /// pairs with is_offered_to() and is_back_with().
   bool offer(thread_id holder, time_point now) noexcept {
-    began_.store(now, std::memory_order_relaxed);    // see note_begin()
+    began_.store(now, std::memory_order_relaxed);
     host_.store(holder, std::memory_order_release);  // pairs with is_lent_by()
     return request_.raise_with(offered, std::memory_order_release);
   }

@@ -105,7 +105,7 @@ struct CONCH_SHARED posix_platform {
     static constinit std::atomic<unsigned> measured{0};
     auto looks = measured.load(std::memory_order_relaxed);  // any thread finds about the same
     if (looks == 0) [[unlikely]]
-      measured.store(looks = measure_looks(measured), std::memory_order_relaxed);
+      measured.store(looks = measure_looks(), std::memory_order_relaxed);
     return looks;
   }
 
@@ -455,56 +455,73 @@ private:
                        std::chrono::nanoseconds(today.tv_nsec) + left);
   }
 
-  /// By the quickest of a few rounds: what else ran in the others is none of it.
-  static unsigned measure_looks(const std::atomic<unsigned>& something) noexcept {
-    constexpr unsigned looks = 16;
-    auto least = duration::max();
-    for (int round = 0; round < 4; ++round) {
-      const auto begin = now();
+  /// A few microseconds of looks, less what it takes to read the clock. Where that is too coarse to tell, as
+  /// many as on a common CPU.
+  static unsigned measure_looks() noexcept {
+    constexpr unsigned looks = 64;
+    const std::atomic<unsigned> something{0};
+    const auto look = [&] {
       for (unsigned i = 0; i < looks; ++i) {
         relax();
         static_cast<void>(something.load(std::memory_order_relaxed));
       }
-      least = detail::least_of(least, now() - begin);
+    };
+    const auto time = shortest_time_of(look) - shortest_time_of([] {});
+    if (time <= duration::zero()) return 32;
+    const auto found = looks * duration(std::chrono::microseconds(1)) / time;
+    return static_cast<unsigned>(
+        detail::least_of<duration::rep>(detail::most_of<duration::rep>(found, 1), 1'000));
+  }
+
+  /// Of a few times: what else ran meanwhile is none of it.
+  template <class Step>
+  static duration shortest_time_of(Step step) noexcept {
+    auto shortest = duration::max();
+    for (int times = 0; times < 3; ++times) {
+      const auto begin = now();
+      step();
+      shortest = detail::least_of(shortest, now() - begin);
     }
-    least = detail::most_of<duration>(least,
-                                      std::chrono::nanoseconds(looks));  // where clocks are coarse
-    const auto found =
-        static_cast<unsigned>(looks * duration(std::chrono::microseconds(1)) / least);
-    return detail::most_of(1U, found);
+    return shortest;
   }
 
   /// The CPUs that threads of this process may use, as far as they have asked. Relaxed, all of it: a count,
   /// which orders nothing.
   class CONCH_SHARED usable_cpus {
   public:
-    /// At least 1, also while another thread is about to add what it has found.
-    [[nodiscard]] unsigned count() const noexcept {
-      return detail::most_of(1U, count_.load(std::memory_order_relaxed));
-    }
+    [[nodiscard]] unsigned count() const noexcept { return count_.load(std::memory_order_relaxed); }
 
     void add_those_of_caller() noexcept {
       const errno_keeper keep;
-#if defined(CONCH_LINUX)
-      ::cpu_set_t own;
-      if (::sched_getaffinity(0, sizeof own, &own) == 0) {
-        const auto masks = std::bit_cast<std::array<std::uint64_t, parts>>(own);
-        for (std::size_t i = 0; i < parts; ++i) {
-          const auto known = known_[i].fetch_or(masks[i], std::memory_order_relaxed);
-          const auto added = static_cast<unsigned>(std::popcount(masks[i] & ~known));
-          count_.fetch_add(added, std::memory_order_relaxed);
-        }
-        return;
+      const auto known = count_those_known();
+      auto count = count_.load(std::memory_order_relaxed);
+      while (count < known &&
+             !count_.compare_exchange_weak(count, known, std::memory_order_relaxed)) {
+        // Another thread has counted: look again.
       }
-#endif
-      const auto online = ::sysconf(_SC_NPROCESSORS_ONLN);
-      count_.store(online > 0 ? static_cast<unsigned>(online) : 1U, std::memory_order_relaxed);
     }
 
   private:
+    /// At least 1. Counted anew each time: a fork may have come between what another thread does here.
+    unsigned count_those_known() noexcept {
 #if defined(CONCH_LINUX)
-    static constexpr std::size_t parts = sizeof(::cpu_set_t) / sizeof(std::uint64_t);
-    std::array<std::atomic<std::uint64_t>, parts> known_{};
+      ::cpu_set_t own;
+      if (::sched_getaffinity(0, sizeof own, &own) == 0) {
+        const auto masks = std::bit_cast<std::array<unsigned long, parts>>(own);
+        int count = 0;
+        for (std::size_t i = 0; i < parts; ++i)
+          count +=
+              std::popcount(known_[i].fetch_or(masks[i], std::memory_order_relaxed) | masks[i]);
+        return static_cast<unsigned>(count);
+      }
+#endif
+      const auto online = ::sysconf(_SC_NPROCESSORS_ONLN);
+      return online > 0 ? static_cast<unsigned>(online) : 1U;
+    }
+
+#if defined(CONCH_LINUX)
+    static constexpr std::size_t parts = sizeof(::cpu_set_t) / sizeof(unsigned long);
+    std::array<std::atomic<unsigned long>, parts> known_{};
 #endif
     std::atomic<unsigned> count_{0};
   };
