@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// A program of its own: CPUs are counted once in a process.
+// A program of its own: what a process has counted stays.
 
 #include <conch/platform/posix.hpp>
 

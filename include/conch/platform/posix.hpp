@@ -99,8 +99,8 @@ struct CONCH_SHARED posix_platform {
 #endif
   }
 
-  /// How many times in a microsecond a spinning thread looks and relaxes, as measured at the first call: one
-  /// CPU's pause is ten times as long as another's. At least 1.
+  /// How many times in a microsecond a spinning thread looks and relaxes, as measured at the first call: a
+  /// pause does not last as long on every CPU. At least 1.
   static unsigned looks_per_microsecond() noexcept {
     static constinit std::atomic<unsigned> measured{0};
     auto looks = measured.load(std::memory_order_relaxed);  // any thread finds about the same

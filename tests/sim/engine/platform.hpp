@@ -27,9 +27,8 @@ struct sim_platform {
     return clock::now();
   }
   static void relax() noexcept { engine::spin(engine::operation::relax); }
-  static unsigned looks_per_microsecond() noexcept {
-    return 32;
-  }  // each is a step, whatever it lasts
+  /// Each is a step here, whatever a relax() lasts.
+  static unsigned looks_per_microsecond() noexcept { return 32; }
   static void yield() noexcept { engine::spin(engine::operation::yield); }
   static unsigned cpu_count() noexcept;
   [[noreturn]] static void die(const char* line) noexcept { engine::stop(line); }
