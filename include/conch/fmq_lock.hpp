@@ -53,10 +53,12 @@ namespace conch {
 ///             An unlock inside the holder's share frees the lock and wakes the next waiter, the
 ///             heir; whoever comes first has it, so that a release around a short call costs no
 ///             switch. Once an heir has lost often enough, the next release is promised to those
-///             who wait. A forced switch, a release of a holder that has had its share, and one
-///             that was promised pass the lock straight on, to the best of them. To a waiter with
-///             credit that spins, a holder that is due only lends the lock: it spins itself until
-///             it has it back. One that sleeps it may wake first, and go on until that one spins.
+///             who wait. Where CPUs are scarce rather than the lock, those that sleep behind the
+///             heir look again by themselves once a quantum. A forced switch, a release of a holder
+///             that has had its share, and one that was promised pass the lock straight on, to the
+///             best of them. To a waiter with credit that spins, a holder that is due only lends
+///             the lock: it spins itself until it has it back. One that sleeps it may wake first,
+///             and go on until that one spins.
 /// Use it      for one lock that many threads share, some of them busy and some mostly asleep.
 /// Do not      for many small locks (it is over a kilobyte), or where threads hold it for long and
 ///             never reach a checkpoint: no lock can be fair to those who wait for them.
@@ -303,11 +305,14 @@ private:
       const bool expired = is_past(deadline, now);
       if (expired || (interruptible && is_interrupted(self)))
         return take_or_leave(self, now, expired);
+      const bool looks = is_soon_free();
+      if (looks && word_.take_if_free()) return claim(self, now);
       const auto alarm = alarm_time(now);
       timer_.give_up(self);
       keep_time(self, now, alarm);
+      const auto look_at = looks ? detail::least_of(deadline, now + config_.quantum) : deadline;
       const auto wake_at =
-          timer_.is_kept_by(self) ? detail::least_of(deadline, timer_.alarm()) : deadline;
+          timer_.is_kept_by(self) ? detail::least_of(look_at, timer_.alarm()) : look_at;
       const bool is_next =
           alarm <= now && tenure_.holder() != nullptr && &schedule_.best(now) == &self;
       const bool spins = queue::is_express(self) && may_spin() && !std::exchange(has_spun, false) &&
@@ -331,6 +336,13 @@ private:
       if (found == sighting::lock || found == sighting::lock_and_guard)
         return claim(self, Platform::now());
     }
+  }
+
+  /// Whether the lock passes among those who come by, and each keeps it for a moment: threads sleep for it
+  /// because CPUs are scarce, and an heir may wait long for one. Those behind it need not wait for that:
+  /// each looks again by itself after a quantum.
+  bool is_soon_free() const noexcept {
+    return may_spin() && spinner_.is_promising() && tenure_.holder() == nullptr;
   }
 
   /// What a waiter has come by.

@@ -49,12 +49,17 @@ TEST_CASE(
   spinner seat;
   CHECK(in_vain(seat) == effort{3 * 128, 2});
   CHECK(in_vain(seat) == effort{3 * 112, 2});
+  CHECK(seat.is_promising());
   for (int i = 0; i < 9; ++i) in_vain(seat);
+  CHECK_FALSE(seat.is_promising());
   CHECK(in_vain(seat) == effort{32, 0});
   worth_it(seat);
   CHECK(in_vain(seat) == effort{56, 0});
   worth_it(seat);
+  CHECK(seat.is_promising());
   CHECK(in_vain(seat) == effort{3 * 98, 2});
+  counted_platform::cpus = 1;
+  CHECK_FALSE(seat.is_promising());
 }
 
 TEST_CASE("where looking is of no use, one thread in sixteen looks", "[fmq]") {

@@ -56,6 +56,11 @@ public:
     return is_done;
   }
 
+  /// Whether looking has mostly been worth it lately, so that the lock is soon free each time: a guess.
+  [[nodiscard]] bool is_promising() const noexcept {
+    return Platform::cpu_count() > 1 && looks_.load(std::memory_order_relaxed) >= promising;
+  }
+
   /// Takes the seat for the calling thread, which may then watch(); false where another thread has it.
   ///
   /// The seat of `relieved`, if it has it, passes to the caller: a thread whose watch is about to end

@@ -607,6 +607,25 @@ void barging() {
   all.join();
 }
 
+/// The heir of a lock that is soon free each time lacks a CPU: the others that sleep do not wait for it.
+void sleeper_behind_a_late_heir() {
+  shared_lock shared{fmq_config{}};
+  constexpr unsigned sleepers = 2;  // one of them is the heir
+  unsigned served = 0;
+  threads all;
+  all.add(
+      [&] {
+        shared.hold(100us);  // until they sleep
+        const auto end = clock::now() + 2 * shared.lock.config().quantum;
+        while (clock::now() < end) shared.hold(1us), work(1us);
+        check(served > 0, "a thread slept beside a lock that was free again and again");
+      },
+      "holder");
+  for (unsigned i = 0; i < sleepers; ++i)
+    all.add([&] { work(10us), shared.hold(), ++served; }, "sleeper");
+  all.join();
+}
+
 /// More locks than a thread's table has places for, on threads that end: their records are freed.
 void many_locks() {
   constexpr std::size_t count = 6;
@@ -690,6 +709,10 @@ void add_fmq_scenarios(scenarios& all) {
   all.push_back(
       {"fmq_lock/sleeper-beside-a-slow-hog", sleeper_beside_a_slow_hog, two_cpus, {}, 1'000});
   all.push_back({"fmq_lock/sleeper-that-grew-old", sleeper_that_grew_old, two_cpus, {}, 1'000});
+  auto slow_wakes = two_cpus;
+  slow_wakes.wake = 1s;
+  all.push_back(
+      {"fmq_lock/sleeper-behind-a-late-heir", sleeper_behind_a_late_heir, slow_wakes, {}, 100});
   all.push_back({"fmq_lock/visit-after-visit", visit_after_visit, two_cpus, {}, 1'000});
   all.push_back(
       {"fmq_lock/last-user-after-a-visit", last_user_after_a_visit, two_cpus, {}, 20'000});
