@@ -340,7 +340,8 @@ private:
 
   /// Whether the lock passes among those who come by, and each keeps it for a moment: threads sleep for it
   /// because CPUs are scarce, and an heir may wait long for one. Those behind it need not wait for that:
-  /// each looks again by itself after a quantum.
+  /// each looks again by itself after a quantum. False while a handoff is on its way, whose holder is known:
+  /// so who has handed over does not go before it has woken that one.
   bool is_soon_free() const noexcept {
     return may_spin() && spinner_.is_promising() && tenure_.holder() == nullptr;
   }

@@ -29,7 +29,7 @@ public:
       looks_.store(most + 1, std::memory_order_relaxed);
       return false;
     }
-    const bool yields = most >= promising && Platform::cpu_count() > 1;
+    const bool yields = is_promising(most);
     bool has_looked = yields;
     const auto look = [&] {
       if (!sit_down()) return false;
@@ -58,7 +58,7 @@ public:
 
   /// Whether looking has mostly been worth it lately, so that the lock is soon free each time: a guess.
   [[nodiscard]] bool is_promising() const noexcept {
-    return Platform::cpu_count() > 1 && looks_.load(std::memory_order_relaxed) >= promising;
+    return is_promising(looks_.load(std::memory_order_relaxed));
   }
 
   /// Takes the seat for the calling thread, which may then watch(); false where another thread has it.
@@ -103,6 +103,10 @@ private:
   static constexpr unsigned promising = 64;  // if they have been worth it lately
   static constexpr unsigned rests = 15;      // after looks in vain, threads that do not look
   static constexpr unsigned most_yields = 2;
+
+  static bool is_promising(unsigned looks) noexcept {
+    return looks >= promising && Platform::cpu_count() > 1;
+  }
 
   typename Platform::template atomic<thread_id> seat_{};
   typename Platform::template atomic<unsigned> looks_{most_looks};
