@@ -58,7 +58,8 @@ std::string words(const fmq_config& c) {
 }
 
 /// Holds the lock until `end`, with checkpoints `gap` apart.
-void be_a_hog(shared_lock& shared, time_point end, duration gap, duration* held = nullptr) {
+template <class Lock>
+void be_a_hog(guarded<Lock>& shared, time_point end, duration gap, duration* held = nullptr) {
   shared.lock.lock();
   shared.enter();
   while (clock::now() < end) {
@@ -472,6 +473,40 @@ void few_wakes() {
   check_wakes(shared, wakes() - begin);
 }
 
+/// Counts how often threads go to sleep for a lock.
+struct sleep_counting_platform : sim_platform {
+  static inline unsigned sleeps = 0;
+
+  struct parker : sim_platform::parker {
+    void park() noexcept {
+      ++sleeps;
+      sim_platform::parker::park();
+    }
+    bool park_until(time_point deadline) noexcept {
+      ++sleeps;
+      return sim_platform::parker::park_until(deadline);
+    }
+  };
+};
+
+/// Threads that take turns by checkpoints sleep until their turns come, but for the one that watches the time.
+void few_sleeps() {
+  guarded<basic_fmq_lock<sleep_counting_platform, event_counter>> shared{fmq_config{}};
+  constexpr unsigned hogs = 4;  // so few that looking seems promising still when they all wait
+  const auto end = clock::now() + 40 * shared.lock.config().quantum;
+  sleep_counting_platform::sleeps = 0;
+  threads all;
+  for (unsigned i = 0; i < hogs; ++i) all.add([&] { be_a_hog(shared, end, 50us); }, "hog");
+  all.join();
+  const auto turns = shared.lock.observer()[lock_event::forced_switch];
+  // In each turn who has handed over, and who watches the time: until the alarm, and when it has asked.
+  // Besides, all wait for a first time, and the last turns end with a release instead.
+  const auto most = 3 * turns + 2 * hogs;
+  if (sleep_counting_platform::sleeps > most)
+    fail("law 8: " + std::to_string(sleep_counting_platform::sleeps) + " sleeps for " +
+         std::to_string(turns) + " turns");
+}
+
 /// No contention: no clock, no guard, no wake; in all, a compare-and-swap and a store of the owner.
 void uncontended() {
   shared_lock shared{fmq_config{}};
@@ -546,6 +581,7 @@ void add_fmq_law_scenarios(scenarios& all) {
   slow_wakes.wake = 15us;
   law("law-7-no-convoy", no_convoy, slow_wakes, 50);
   law("law-8-few-wakes", few_wakes, slow_wakes, 300);
+  law("law-8-few-sleeps", few_sleeps, prompt, 20);
   law("law-8-uncontended", uncontended, prompt, 1);
   law(
       "law-9-polite", [] { polite(2); }, busy, 100);
