@@ -11,8 +11,8 @@ namespace conch {
 /// A flag by which waiters ask the holder of a lock to let go at its next checkpoint.
 ///
 /// raise() and clear() are called with the lock's internal mutex held, and so they alternate. A lock
-/// may clear it together with bits of its own, in one step, if it has seen to it that nobody raises it
-/// meanwhile for a reason of its own.
+/// may set or clear it together with bits of its own, in one step, if it has seen to it that nobody raises it
+/// meanwhile for another reason.
 ///
 /// A host may have the request mirrored in its own breaker, so that one load covers all of its reasons
 /// to stop and its push function is called. A host that sees the bit takes it and calls the lock's
@@ -70,12 +70,12 @@ public:
   void clear_mirror() noexcept {
     if (breaker_ != nullptr && (breaker_->seen() & breaker_bit_) != 0) breaker_->take(breaker_bit_);
   }
-
-private:
+  /// To be called after `asked` is set in bits() alone.
   void raise_mirror() noexcept {
     if (breaker_ != nullptr) breaker_->set(breaker_bit_);
   }
 
+private:
   word bits_{0};
   std::uint32_t breaker_bit_ = 0;
   breaker<Platform>* breaker_ = nullptr;

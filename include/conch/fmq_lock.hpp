@@ -57,8 +57,8 @@ namespace conch {
 ///             heir look again by themselves once a quantum. A forced switch, a release of a holder
 ///             that has had its share, and one that was promised pass the lock straight on, to the
 ///             best of them. To a waiter with credit that spins, a holder that is due only lends
-///             the lock: it spins itself until it has it back. One that sleeps it may wake first,
-///             and go on until that one spins.
+///             the lock: it spins itself until it has it back, and the waiter may come again without
+///             queueing. One that sleeps it may wake first, and go on until that one spins.
 /// Use it      for one lock that many threads share, some of them busy and some mostly asleep.
 /// Do not      for many small locks (it is over a kilobyte), or where threads hold it for long and
 ///             never reach a checkpoint: no lock can be fair to those who wait for them.
@@ -144,7 +144,7 @@ public:
   /// Lets go. Precondition: the caller has the lock.
   void unlock() CONCH_RELEASE() {
     if (!is_owner()) [[unlikely]]
-      violate(is_locked() ? "unlocked by a thread that does not hold it" : "unlocked while free");
+      return end_visit();
     observer_.on_event(lock_event::released);
     owner_.store(thread_id{}, std::memory_order_relaxed);
     if (!word_.release_if_alone()) [[unlikely]]
@@ -165,14 +165,17 @@ public:
   // Snapshots.
   /// Whether a thread has it: a snapshot. Any thread.
   [[nodiscard]] bool is_locked() const noexcept { return word_.is_locked(); }
-  /// How many threads wait for it: a snapshot. Any thread.
+  /// How many threads wait for it, one that lends it among them: a snapshot. Any thread.
   [[nodiscard]] std::size_t waiters() const noexcept {
-    return waiters_.load(std::memory_order_relaxed);
+    return waiters_.load(std::memory_order_relaxed) + (visit_.is_going_on() ? 1 : 0);
   }
-  /// Whether the calling thread has it, which it has not while it lends it to another one. Any thread;
-  /// async-signal-safe.
+  /// Whether the calling thread has it: not while it lends it to another one, and as soon as it was lent it.
+  /// Any thread; async-signal-safe.
   [[nodiscard]] bool held_by_caller() const noexcept {
-    return !visit_.is_lent_by(Platform::this_thread()) && is_owner();
+    const auto caller =
+        Platform::this_thread();  // the visit first: a guest that stays is the owner then
+    return !visit_.is_lent_by(caller) &&
+           (visit_.is_lent_to(caller) || is_owner(std::memory_order_acquire));
   }
 
   /// Where else the drop request is to be seen. Precondition: no other thread uses the lock yet.
@@ -230,6 +233,7 @@ private:
   using waker = typename Platform::parker::waker;
   using record = fmq::record<Platform>;
   using queue = fmq::service_queue<Platform>;
+  using visit = fmq::visit<Platform>;
   using wait_state = fmq::wait_state;
 
   static constexpr time_point never = detail::no_deadline<Platform>;
@@ -245,10 +249,11 @@ private:
     observer_.on_event(lock_event::acquired);
   }
 
-  /// Whether the caller holds the lock, or lends it. Relaxed: its id was stored by itself, or by its guest
-  /// that has given the lock back, which orders it.
-  bool is_owner() const noexcept {
-    return owner_.load(std::memory_order_relaxed) == Platform::this_thread();
+  /// Whether the caller holds the lock, or lends it: a guest is not the owner unless it stays. Relaxed: whoever
+  /// asks has stored its id itself, or has had the lock from before somebody made it the owner; acquire where it
+  /// may not know yet that it has it, which pairs with end_visits().
+  bool is_owner(std::memory_order order = std::memory_order_relaxed) const noexcept {
+    return owner_.load(order) == Platform::this_thread();
   }
 
   // Acquiring ------------------------------------------------------------------------------------
@@ -256,8 +261,16 @@ private:
   acquire_result acquire_slow(time_point deadline, bool interruptible) {
     if (held_by_caller()) violate("locked again by its holder");
     if (deadline != never && is_past(deadline, Platform::now())) return acquire_result::timed_out;
-    if (may_spin() && spinner_.briefly([this] { return take(); })) return acquire_result::acquired;
+    bool visits = visit_.is_invited(Platform::this_thread());
+    if (visits) {
+      visits = offer_again();
+      if (visits && come_in()) return acquire_result::acquired;
+    } else if (may_spin() && spinner_.briefly([this] { return take(); },
+                                              [this] { return visit_.is_going_on(); })) {
+      return acquire_result::acquired;
+    }
     enter_guard();
+    if (visits && is_known_holder(own_record())) return claim(own_record(), Platform::now());
     if (word_.take_or_queue()) {
       guard_.unlock();
       took();
@@ -267,7 +280,7 @@ private:
     auto& self = own_record();
     const auto now = Platform::now();
     join(self, now);
-    return wait(self, now, deadline, interruptible);
+    return wait(self, now, deadline, interruptible, visits);
   }
 
   // From here to the next line of this kind: with guard_ held, unless said otherwise.
@@ -309,30 +322,31 @@ private:
       if (looks && word_.take_if_free()) return claim(self, now);
       const auto alarm = alarm_time(now);
       timer_.give_up(self);
+      const bool spins = queue::is_express(self) && may_spin() && !std::exchange(has_spun, false) &&
+                         spinner_.sit_down(std::exchange(relieved, {}));
+      if (spins && queue::has_credit(self) && is_next(self, now, alarm)) {
+        const auto state = self.state.load(std::memory_order_relaxed);
+        invite(self, now);
+        std::exchange(next, waker()).wake();
+        if (come_in()) return acquire_result::acquired;
+        enter_guard();
+        if (is_known_holder(self) || word_.take_or_queue()) return claim(self, Platform::now());
+        has_spun = true;
+        rejoin(self, state);
+        continue;
+      }
       keep_time(self, now, alarm);
       const auto look_at = looks ? detail::least_of(deadline, now + config_.quantum) : deadline;
       const auto wake_at =
           timer_.is_kept_by(self) ? detail::least_of(look_at, timer_.alarm()) : look_at;
-      const bool is_next =
-          alarm <= now && tenure_.holder() != nullptr && &schedule_.best(now) == &self;
-      const bool spins = queue::is_express(self) && may_spin() && !std::exchange(has_spun, false) &&
-                         spinner_.sit_down(std::exchange(relieved, {}));
-      const bool visits = spins && is_next && queue::has_credit(self);
       const bool barges = heir_ != nullptr;  // the lock is free for anybody again and again
-      // Last, so that a holder that sees it finds guard_ free, or need not look for it.
-      if (!visits)
-        settle_request(now, alarm);
-      else if (offer_visit(self, now))
-        observer_.on_event(lock_event::drop_requested);
+      settle_request(now, alarm);  // last, so that a holder that sees it finds guard_ free
       guard_.unlock();
       std::exchange(next, waker()).wake();
-      auto found = spins ? spin(self, barges, visits) : sighting::nothing;
-      if (found == sighting::visit) {
-        took();
-        return acquire_result::acquired;
-      }
+      auto found = spins ? spin(self, barges) : sighting::nothing;
       if (found == sighting::nothing) found = sleep(self, wake_at);
-      if (found != sighting::guard && found != sighting::lock_and_guard) enter_guard();
+      if (found != sighting::guard && found != sighting::lock_and_guard) guard_.lock();
+      end_visits();
       if (found == sighting::lock || found == sighting::lock_and_guard)
         return claim(self, Platform::now());
     }
@@ -347,20 +361,16 @@ private:
   }
 
   /// What a waiter has come by.
-  enum class sighting : unsigned char { nothing, guard, lock, lock_and_guard, visit };
+  enum class sighting : unsigned char { nothing, guard, lock, lock_and_guard };
 
   /// Without guard_, in the seat. A waiter that has reason to expect the lock soon looks for it for a
   /// while, and then for guard_, which whoever gave it the lock may still have. One that `barges` takes a
-  /// free lock ahead of the heir, as threads that come by do; one that `visits` is lent the lock. The clock
-  /// is read here: whoever has passed the lock on may have spent longer than that on the wake.
-  sighting spin(record& self, bool barges, bool visits) noexcept {
+  /// free lock ahead of the heir, as threads that come by do. The clock is read here: whoever has passed the
+  /// lock on may have spent longer than that on the wake.
+  sighting spin(record& self, bool barges) noexcept {
     const auto until = Platform::now() + config_.spin;
     auto found = sighting::nothing;
     spinner_.watch(until, [&] {
-      if (visits && accept(self)) {
-        found = sighting::visit;
-        return true;
-      }
       const auto state = self.state.load(std::memory_order_relaxed);
       if (found == sighting::nothing && (barges || state == wait_state::heir) &&
           word_.take_if_free())
@@ -370,9 +380,7 @@ private:
       found = found == sighting::lock ? sighting::lock_and_guard : sighting::guard;
       return true;
     });
-    if (visits && found == sighting::nothing && !visit_.withdraw() && accept(self))
-      found = sighting::visit;
-    if (found != sighting::visit) spinner_.get_up();  // else its host spins in its place
+    spinner_.get_up();
     return found;
   }
 
@@ -384,7 +392,7 @@ private:
       self.thread->sleeper.park_until(wake_at);
     return self.state.load(std::memory_order_relaxed) == wait_state::heir && may_spin() &&
                    spinner_.sit_down()
-               ? spin(self, false, false)
+               ? spin(self, false)
                : sighting::nothing;
   }
 
@@ -439,8 +447,7 @@ private:
   /// Without guard_, by the holder, when somebody waits.
   void unlock_slow() {
     if (word_.release_to_heir()) return;
-    guard_.lock();
-    if (visit_.is_lent()) return end_visit();
+    enter_guard();
     const waker next = release(Platform::now());
     guard_.unlock();
     next.wake();
@@ -460,7 +467,6 @@ private:
 
   /// Lets go of the lock for anybody to take, the heir above all.
   waker set_free(time_point now) noexcept {
-    call_off_visit();
     tenure_.forget();
     request_.clear();
     waker next;
@@ -476,7 +482,6 @@ private:
   /// Gives the lock, which the caller holds, to a waiter.
   waker grant(record& next, time_point now) noexcept {
     observer_.on_event(lock_event::handoff);
-    call_off_visit();
     if (heir_ != nullptr) heir_->state.store(wait_state::waiting, std::memory_order_relaxed);
     heir_ = nullptr;
     tenure_.grant(next, schedule_.is_aged(next, now));
@@ -496,7 +501,7 @@ private:
 
   /// Without guard_, at a checkpoint or yield of the holder.
   bool let_others_in(bool must) {
-    if (!must && visit_.is_offered_to(Platform::this_thread()) && lend()) return true;
+    if (visit_.is_offered_to(Platform::this_thread()) && lend()) return true;
     forbid_strangers("checkpoint or yield of a thread that does not hold it");
     enter_guard();
     if (schedule_.empty()) {
@@ -554,7 +559,7 @@ private:
   bool can_come(const record& best, time_point now) const noexcept {
     return queue::has_credit(best) && tenure_.has_lent() && spinner_.is_free() &&
            best.state.load(std::memory_order_relaxed) == wait_state::waiting &&
-           tenure_.guest() == nullptr && !schedule_.is_aged(best, now);
+           !schedule_.is_aged(best, now);
   }
 
   /// By the holder, which is due: wakes the best waiter, which then asks for a visit, and keeps the lock
@@ -568,110 +573,136 @@ private:
     sleeper.wake();
   }
 
-  /// By the best waiter, which is in the seat. True if the holder had not been asked before.
-  bool offer_visit(record& self, time_point now) noexcept {
+  /// Whether the caller, who waits, is the one to whom a known holder is due.
+  bool is_next(const record& self, time_point now, time_point alarm) noexcept {
+    return alarm <= now && tenure_.holder() != nullptr && &schedule_.best(now) == &self;
+  }
+
+  /// By the best waiter, which is in the seat: it leaves the queue and asks the holder to be lent the lock. It
+  /// may come again until somebody must look after the holder's time or its own. Lets go of guard_.
+  void invite(record& self, time_point now) noexcept {
+    const auto& host = *tenure_.holder();
+    end_wait(self);
+    self.state.store(wait_state::outside, std::memory_order_relaxed);
+    const auto alarm = alarm_time(now);
+    self.visits_until = alarm > now && !needs_alarm(now, alarm) ? alarm : now;
+    self.came_at.store(never, std::memory_order_relaxed);
+    schedule_.invite(self, host);
     tenure_.invite(self);
-    return visit_.offer(tenure_.holder()->owner, now);
+    if (visit_.offer(host.owner, self.owner)) observer_.on_event(lock_event::drop_requested);
+    guard_.unlock();
+    spinner_.get_up();
+  }
+
+  /// Without guard_. False if the caller may not come again, or another one spins.
+  bool offer_again() noexcept {
+    auto& self = own_record();
+    if (duration(self.visits_left) <= duration::zero() || !spinner_.sit_down()) return false;
+    self.came_at.store(never, std::memory_order_relaxed);
+    const bool is_offered = visit_.offer_again(self.owner);
+    spinner_.get_up();
+    if (is_offered) observer_.on_event(lock_event::drop_requested);
+    return is_offered;
+  }
+
+  /// Without guard_, by a guest that has offered. True if it has been lent the lock: it pays from now on. Else
+  /// it looks under guard_ whether it has become the holder before it noticed. Relaxed: if it stays, whoever makes
+  /// it the holder makes its host pay for what it does not see.
+  bool come_in() noexcept {
+    auto now = Platform::now();
+    const auto until = now + config_.spin;
+    for (; visit_.is_offered() && now < until; now = Platform::now()) Platform::relax();
+    if (visit_.withdraw() || !visit_.is_lent_to(Platform::this_thread())) return false;
+    own_record().came_at.store(now, std::memory_order_relaxed);
+    observer_.on_event(lock_event::acquired);
+    return true;
+  }
+
+  /// The caller has offered in vain, and goes on waiting.
+  void rejoin(record& self, wait_state state) noexcept {
+    const time_point since = self.waiting_since;
+    join(self, Platform::now());
+    self.waiting_since = since;
+    self.state.store(state, std::memory_order_relaxed);
   }
 
   /// Without guard_, by the holder, to whom a visit was offered. Returns when the caller holds the lock
   /// again; false if the offer is gone. It stays the owner meanwhile, and changes nothing but the visit,
   /// so that what the guest works with stays in the cache of the guest's CPU.
   bool lend() {
-    const auto offered_at = visit_.offered_at();
     if (!visit_.lend()) return false;
-    const auto now = Platform::now();
-    visit_.note_begin(offered_at, now);
     observer_.on_event(lock_event::lent);
-    spinner_.watch(now + config_.spin, [&] { return !visit_.is_under_way(); });
-    if (!visit_.is_back_with(Platform::this_thread())) {
+    auto& self = own_record();
+    const auto lent_at = Platform::now();
+    spinner_.watch(lent_at + config_.spin, [&] { return !visit_.is_under_way(); });
+    if (!visit_.is_back_with(self.owner)) {
       enter_guard();
-      if (auto& self = own_record(); !is_outside(self)) {
+      if (!is_outside(self)) {
         wait(self, Platform::now(), never, false, true);
         return true;
       }
       guard_.unlock();
     }
+    // Not zero, so that it is seen that it has lent the lock; and no more than it would wait: what has kept
+    // it from running for longer was no visit.
+    const auto lent_for = detail::most_of(Platform::now() - lent_at, duration(1));
+    self.lent_for.store(self.lent_for.load(std::memory_order_relaxed) +
+                            detail::least_of<duration>(lent_for, config_.spin),
+                        std::memory_order_relaxed);
     observer_.on_event(lock_event::acquired);
     return true;
   }
 
-  /// Without guard_, by a guest: whether it has been lent the lock. Relaxed: see tell().
-  bool accept(record& self) noexcept {
-    if (!visit_.is_lent()) return false;
-    self.state.store(wait_state::outside, std::memory_order_relaxed);
-    return true;
+  /// Without guard_, by a guest that releases the lock. It looks at the clock after that, since its host waits.
+  void end_visit() {
+    if (!visit_.is_lent_to(Platform::this_thread()) && !is_owner(std::memory_order_acquire))
+      violate(is_locked() ? "unlocked by a thread that does not hold it" : "unlocked while free");
+    observer_.on_event(lock_event::released);
+    auto& self = own_record();
+    const auto came_at = self.came_at.load(std::memory_order_relaxed);
+    const bool looks = came_at >= time_point(self.visits_until);
+    if (looks) guard_.lock();
+    if (visit_.give_back()) {  // and the lock may be gone, without guard_
+      const auto now = Platform::now();
+      fmq::schedule<Platform>::charge_guest(self, now - came_at);
+      if (!looks) return;
+      end_visits();
+      return leave_guard(now);
+    }
+    if (!looks) guard_.lock();
+    end_visits();
+    owner_.store(thread_id{}, std::memory_order_relaxed);
+    const waker next = release(Platform::now());
+    guard_.unlock();
+    next.wake();
   }
 
   void enter_guard() noexcept {
     guard_.lock();
-    settle_visit();
+    end_visits();
   }
 
-  /// By the guest, which gives the lock back; the clock is read after that, since its host waits. Lets
-  /// go of guard_, under which the lock cannot be destroyed.
-  void end_visit() noexcept {
-    auto& host = *tenure_.holder();
-    auto& guest = *tenure_.guest();
-    owner_.store(host.owner, std::memory_order_relaxed);
-    visit_.give_back();
-    const auto now = Platform::now();
-    schedule_.charge_visit(host, guest, visit_.began_by(now), now);
-    tenure_.note_visit();
-    leave_queue(guest);
-    tenure_.visit_settled();
-    leave_guard(now);
-  }
-
-  /// A visit that the guest does not end by its release: if it has begun, the guest becomes the holder and
+  /// With guard_ just taken: the guest may not come again, and if it is there, it becomes the holder, and
   /// its host waits.
-  void settle_visit() noexcept {
-    auto* const guest = tenure_.guest();
-    if (guest == nullptr || visit_.is_offered()) return;
-    tenure_.visit_settled();
-    if (!visit_.is_lent()) return;
+  void end_visits() noexcept {
+    const auto found = visit_.end();
+    if (found == visit::found::nobody) return;
     auto& host = *tenure_.holder();
+    if (schedule_.excuse(host)) tenure_.note_visit();
+    if (found != visit::found::guest) return;
+    auto& guest = tenure_.guest();
     const auto now = Platform::now();
-    schedule_.charge_host(host, visit_.began_by(now));
+    const auto came_at = guest.came_at.load(std::memory_order_relaxed);  // see come_in()
+    schedule_.charge_host(host, detail::least_of(came_at, now));
     observer_.on_event(lock_event::handoff);
-    leave_queue(*guest);
-    tell(*guest);
-    disown(host);
-    visit_.end();
-    tenure_.begin(guest, now, config_.boost_slice);
+    owner_.store(guest.owner, std::memory_order_release);  // see is_owner()
+    visit_.settle();
+    tenure_.begin(&guest, now, config_.boost_slice);
     schedule_.readmit_for_turn(host, now);
     begin_wait(host);
   }
 
-  /// A host that has become a waiter is the owner no more, if its guest is not already.
-  void disown(const record& host) noexcept {
-    auto owner = host.owner;
-    owner_.compare_exchange_strong(owner, thread_id{}, std::memory_order_relaxed);
-  }
-
-  /// Tells a guest that has not noticed that it has the lock. One that notices meanwhile has `outside`
-  /// as the end of it, in whichever order. The token first: the lock is lent to it still, so that it
-  /// does not sleep for this one, and then it will not. But it may have noticed long ago and sleep for
-  /// another lock: whoever leaves a token wakes the thread, which then looks once in vain.
-  void tell(record& guest) noexcept {
-    guest.thread->sleeper.unpark().wake();
-    auto seen = guest.state.load(std::memory_order_relaxed);
-    if (seen != wait_state::outside)
-      guest.state.compare_exchange_strong(seen, wait_state::granted, std::memory_order_relaxed);
-  }
-
-  /// A guest has the lock, and so waits no more.
-  void leave_queue(record& guest) noexcept {
-    end_wait(guest);
-    spinner_.get_up(guest.owner);
-  }
-
-  /// What is about to change, who holds the lock or what the holder is asked for, ends the offer.
-  void call_off_visit() noexcept {
-    if (tenure_.guest() == nullptr) return;
-    visit_.withdraw();
-    settle_visit();
-  }
+  bool is_known_holder(const record& self) const noexcept { return tenure_.holder() == &self; }
 
   // Watching the holder --------------------------------------------------------------------------
 
@@ -713,7 +744,6 @@ private:
   /// The drop request stands if the holder is due. While a grant is on its way it need not: its claim
   /// looks again.
   void settle_request(time_point now, time_point alarm) noexcept {
-    call_off_visit();
     if (alarm <= now)
       raise_request();
     else
@@ -787,7 +817,7 @@ private:
   typename Platform::template atomic<thread_id> owner_{};
 
   alignas(64) drop_request<Platform> request_;
-  fmq::visit<Platform> visit_{request_};
+  visit visit_{request_};
 
   alignas(64) fmq_config config_{};
 

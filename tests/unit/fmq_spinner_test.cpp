@@ -28,16 +28,18 @@ using effort = std::array<int, 2>;  // how many looks and yields
 
 using spinner = conch::fmq::spinner<counted_platform>;
 
+constexpr auto always = [] { return true; };
+constexpr auto never = [] { return false; };
+
 /// What briefly() does in vain.
-effort in_vain(spinner& seat) {
+template <class Taken = decltype(never)>
+effort in_vain(spinner& seat, Taken is_taken = never) {
   counted_platform::looks = counted_platform::yields = 0;
-  CHECK_FALSE(seat.briefly([] { return false; }));
+  CHECK_FALSE(seat.briefly(never, is_taken));
   return {counted_platform::looks, counted_platform::yields};
 }
 
-void worth_it(spinner& seat) {
-  CHECK(seat.briefly([] { return true; }));
-}
+void worth_it(spinner& seat) { CHECK(seat.briefly(always, never)); }
 
 }  // namespace
 
@@ -81,7 +83,7 @@ TEST_CASE("what came true while a thread gave way was worth it", "[fmq]") {
   spinner seat;
   CHECK(in_vain(seat) == effort{3 * 128, 2});
   counted_platform::yields = 0;
-  CHECK(seat.briefly([] { return counted_platform::yields == 1; }));
+  CHECK(seat.briefly([] { return counted_platform::yields == 1; }, never));
   CHECK(in_vain(seat) == effort{3 * 128, 2});
 }
 
@@ -124,4 +126,12 @@ TEST_CASE("how many looks make a microsecond is measured once", "[fmq]") {
   CHECK(looks >= 1);
   CHECK(looks <= 1000);
   for (int i = 0; i < 100; ++i) CHECK(conch::posix_platform::looks_per_microsecond() == looks);
+}
+
+TEST_CASE("a thread that finds somebody spinning who has left the seat leaves it too", "[fmq]") {
+  counted_platform::cpus = 2;
+  spinner seat;
+  CHECK(in_vain(seat, always) == effort{0, 2});
+  CHECK(seat.is_free());
+  CHECK(in_vain(seat) == effort{3 * 112, 2});
 }

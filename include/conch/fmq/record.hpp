@@ -52,8 +52,19 @@ struct record {
   typename Platform::template plain<typename Platform::duration> virtual_time{};
   typename Platform::template plain<typename Platform::duration>
       newcomer_until{};  ///< see schedule
-  link by_level;         ///< in its level's queue
-  link by_age;           ///< in the order of arrival
+
+  // As a guest, see visit.hpp. Its thread's alone, but for the last, at which the lock looks if it stays.
+  typename Platform::template plain<typename Platform::duration> visits_left{};  ///< in time held
+  typename Platform::template plain<typename Platform::time_point> visits_until{};
+  typename Platform::template atomic<typename Platform::time_point> came_at{};
+
+  // As a host: how long it has lent the lock in all, which its thread counts, and how much of that it
+  // has been excused from paying.
+  typename Platform::template atomic<typename Platform::duration> lent_for{};
+  typename Platform::template plain<typename Platform::duration> excused{};
+
+  link by_level;  ///< in its level's queue
+  link by_age;    ///< in the order of arrival
   thread_records<Platform>* thread = nullptr;
   typename Platform::thread_id owner{};
   lock_id lock;  ///< whose record this is
@@ -80,6 +91,7 @@ public:
       slot.owner = Platform::this_thread();
       slot.thread = this;
       slot.virtual_time = never_seen;
+      slot.visits_left = Platform::duration::zero();
     }
     return slot;
   }

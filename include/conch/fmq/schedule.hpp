@@ -145,18 +145,33 @@ public:
     settle(holder, now);
   }
 
-  /// Charges a holder that is known since it began, until it lent the lock. Where only the time of the offer is
-  /// known, accounts may have been settled since: no time is charged twice.
+  /// Charges a holder that is known since it began, until it lent the lock. Accounts may have been settled
+  /// since: no time is charged twice.
   void charge_host(record& host, time_point lent_at) noexcept {
     charge(host, detail::most_of(lent_at, settled_));
   }
 
-  /// The same, and from then on its guest instead.
-  void charge_visit(record& host, record& guest, time_point lent_at, time_point now) noexcept {
-    lent_at = detail::most_of(lent_at, settled_);
-    host.virtual_time = duration(host.virtual_time) + (lent_at - settled_);
-    guest.virtual_time = duration(guest.virtual_time) + (now - lent_at);
-    settle(host, now);
+  /// A holder that is known since it began does not pay for the time for which it has lent the lock. False if
+  /// it has not lent it. Relaxed: what it has not counted yet is excused the next time.
+  bool excuse(record& host) noexcept {
+    const auto lent_for = host.lent_for.load(std::memory_order_relaxed);
+    const auto lent = lent_for - duration(host.excused);
+    host.excused = lent_for;
+    settled_ += lent;
+    return lent > duration::zero();
+  }
+
+  /// A guest may have the lock for so long in all, until it must be looked again whether it has
+  /// credit and its host is due to it.
+  void invite(record& guest, const record& host) noexcept {
+    const auto due = duration(host.virtual_time) - config_.credit_slack;
+    guest.visits_left = detail::least_of(clock_, due) - duration(guest.virtual_time);
+  }
+
+  /// A guest pays for a visit. Without the lock's internal mutex: nobody else looks at a guest.
+  static void charge_guest(record& guest, duration visit) noexcept {
+    guest.virtual_time = duration(guest.virtual_time) + visit;
+    guest.visits_left = duration(guest.visits_left) - visit;
   }
 
   /// Charges a holder that came by the fast path: whoever is found holding pays for all the time

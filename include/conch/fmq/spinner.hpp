@@ -20,9 +20,10 @@ public:
   /// it was of no use, and in the end one time in sixteen. As long as it mostly is worth it, a thread for
   /// which it was not, or whose seat another one has, gives way to others a few times and looks again,
   /// once if it has no seat: whoever it waits for may lack a CPU, or have more to do than the first looks
-  /// last. False if done() never was true.
-  template <class Done>
-  bool briefly(Done done) noexcept {
+  /// last. False if done() never was true. It does not look where is_taken(): then somebody spins who has left
+  /// the seat.
+  template <class Done, class Taken>
+  bool briefly(Done done, Taken is_taken) noexcept {
     // Relaxed: a guess, whatever others make of it.
     const auto most = looks_.load(std::memory_order_relaxed);
     if (most < least_looks) {  // one that rests, and brings the next nearer to looking
@@ -33,6 +34,10 @@ public:
     bool has_looked = yields;
     const auto look = [&] {
       if (!sit_down()) return false;
+      if (is_taken()) {
+        get_up();
+        return false;
+      }
       has_looked = true;
       bool is_done = false;
       auto looks = (most * Platform::looks_per_microsecond() + most_looks - 1) / most_looks;
@@ -66,12 +71,12 @@ public:
   /// The seat of `relieved`, if it has it, passes to the caller: a thread whose watch is about to end
   /// because of what the caller has just done, and which gets up as soon as it looks.
   ///
-  /// Relaxed, as where the seat is left: it guards nothing but the number of spinners.
+  /// Acquire: pairs with get_up(), for a guest that comes again, see visit.hpp.
   bool sit_down(thread_id relieved = {}) noexcept {
     auto sitting = seat_.load(std::memory_order_relaxed);
     return Platform::cpu_count() > 1 && (sitting == thread_id{} || sitting == relieved) &&
            seat_.compare_exchange_strong(sitting, Platform::this_thread(),
-                                         std::memory_order_relaxed);
+                                         std::memory_order_acquire, std::memory_order_relaxed);
   }
 
   /// Whether a thread that came now would get the seat: a guess.
@@ -79,9 +84,10 @@ public:
     return Platform::cpu_count() > 1 && seat_.load(std::memory_order_relaxed) == thread_id{};
   }
 
-  /// Leaves the seat, if it was not taken over.
+  /// Leaves the seat, if it was not taken over. Release: pairs with sit_down().
   void get_up(thread_id sitting = Platform::this_thread()) noexcept {
-    seat_.compare_exchange_strong(sitting, thread_id{}, std::memory_order_relaxed);
+    seat_.compare_exchange_strong(sitting, thread_id{}, std::memory_order_release,
+                                  std::memory_order_relaxed);
   }
 
   /// Looks again and again until done() is true, or it is past `end`.

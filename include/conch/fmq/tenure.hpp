@@ -41,10 +41,10 @@ public:
     on_its_way_ = for_its_age_ = has_lent_ = false;
   }
 
-  /// The guest of a visit that is not settled, see visit.hpp; nullptr where there is none.
-  [[nodiscard]] record* guest() const noexcept { return guest_; }
+  /// Whom the holder has invited, see visit.hpp. Precondition: the guest has the lock; else it may have
+  /// gone on, and away.
+  [[nodiscard]] record& guest() const noexcept { return *guest_; }
   void invite(record& guest) noexcept { guest_ = &guest; }
-  void visit_settled() noexcept { guest_ = nullptr; }
 
   /// The lock was lent and is back.
   void note_visit() noexcept { has_lent_ = true; }

@@ -44,8 +44,8 @@ constexpr machine with_faults(machine where) {
 }
 
 /// At each of a lock's events, whether it tells the caller rightly that it has it: as a signal handler on
-/// that thread would ask it. A thread that lends it may have it back already: then it can use what the
-/// lock guards.
+/// that thread would ask it. A thread that lends it may have it back already, and one that asks for it may have
+/// been lent it: then they can use what the lock guards.
 struct ownership_watch {
   std::function<bool()> held_by_caller;
   std::function<void()> use;
@@ -53,11 +53,12 @@ struct ownership_watch {
   void on_event(lock_event event) noexcept {
     bool& holds = holds_[sim_platform::this_thread()];
     const bool is_lent = event == lock_event::lent;
+    const bool may_have = is_lent || event == lock_event::drop_requested;
     const bool leaves = event == lock_event::released || event == lock_event::forced_switch;
     if (event == lock_event::acquired) holds = true;
     const bool is_told_so = held_by_caller();
-    if (is_lent && is_told_so) use();
-    check(is_lent || is_told_so == holds, "the lock is wrong about who holds it");
+    if (may_have && is_told_so) use();
+    check(may_have || is_told_so == holds, "the lock is wrong about who holds it");
     if (is_lent || leaves) holds = false;
   }
 
@@ -361,7 +362,55 @@ void visit_after_visit() {
       "guest");
   all.join();
   // The first comes to stay known, the second to make the hog known.
-  check(shared.lock.observer()[lock_event::lent] >= times - 2, "a visit was not lent the lock");
+  const auto& seen = shared.lock.observer();
+  check(seen[lock_event::lent] >= times - 2, "a visit was not lent the lock");
+  check(seen[lock_event::wait_started] <= 3 + 1, "a guest that came again queued");
+}
+
+/// Two guests come again and again, and one is kept from running for a while: neither takes the other one's
+/// invitation for its own. Each is a hog at times too, and lends the lock itself.
+///
+///   hog     |--c~~~c--c~~~c--c~~~…             ~ the lock is lent
+///   guest       |-|       |-|
+///   guest             |-|
+void two_guests() {
+  auto config = small_times;
+  config.spin = 2us;
+  watched_lock shared(config);
+  shared.all_enter = true;
+  int users = 2;
+  const auto compute = [&] {
+    work(500ns);
+    shared.inside.look();
+    shared.checkpoint();
+  };
+  threads all;
+  all.add(
+      [&] {
+        shared.lock.lock();
+        shared.enter();
+        while (users > 0) compute();
+        shared.unlock();
+      },
+      "hog");
+  for (int i = 0; i < 2; ++i)
+    all.add(
+        [&] {
+          for (int visit = 0; visit < 8; ++visit) {
+            work(1us * (1 + pick(8)));
+            if (pick(2) == 0) stall_somewhere(40us, 60);
+            shared.lock.lock();
+            shared.enter();
+            shared.spend(1us * pick(3));
+            if (pick(4) == 0)
+              for (int units = 0; units < 20; ++units) compute();
+            shared.unlock();
+          }
+          --users;
+        },
+        "guest");
+  all.join();
+  check(shared.lock.waiters() == 0, "a guest still counts as a waiter");
 }
 
 /// A waiter with credit that sleeps is woken by a holder that has lent the lock before, and is lent it when
@@ -413,6 +462,7 @@ void visit_of_a_sleeper() {
 ///   guest            lock·*··········   |-unlock               · looks, * spins
 void sleeper_beside_a_slow_hog() {
   auto config = small_times;
+  config.quantum = 200us;  // so that the sleeper's alarm does not wake it
   config.spin = 2us;
   shared_lock shared(config);
   bool done = false;
@@ -716,6 +766,9 @@ void add_fmq_scenarios(scenarios& all) {
   all.push_back({"fmq_lock/visit-after-visit", visit_after_visit, two_cpus, {}, 1'000});
   all.push_back(
       {"fmq_lock/last-user-after-a-visit", last_user_after_a_visit, two_cpus, {}, 20'000});
+  auto three_cpus = two_cpus;
+  three_cpus.cpus = 3;
+  all.push_back({"fmq_lock/two-guests", two_guests, three_cpus, {}, 20'000});
   all.push_back({"fmq_lock/visits-faults", visits, with_faults(two_cpus), {}, 40'000});
 }
 
