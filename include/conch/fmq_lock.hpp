@@ -172,8 +172,8 @@ public:
   /// Whether the calling thread has it: not while it lends it to another one, and as soon as it was lent it.
   /// Any thread; async-signal-safe.
   [[nodiscard]] bool held_by_caller() const noexcept {
-    const auto caller =
-        Platform::this_thread();  // the visit first: a guest that stays is the owner then
+    // The visit first: a guest that stays is the owner before its visit is over.
+    const auto caller = Platform::this_thread();
     return !visit_.is_lent_by(caller) &&
            (visit_.is_lent_to(caller) || is_owner(std::memory_order_acquire));
   }

@@ -34,8 +34,9 @@ template <class Platform>
 class CONCH_SHARED thread_records;
 
 /// What a lock knows of one thread. It lives in the thread's own table; the lock points to it only
-/// while the thread holds the lock or waits for it, and others touch it only under the lock's
-/// internal mutex, but for `state`, which its own thread watches.
+/// while the thread holds the lock or waits for it, or may come again as a guest, when nobody looks there, and
+/// others touch it only under the lock's internal mutex. Without that its own thread watches `state`, and keeps
+/// its accounts as a guest and as a host.
 template <class Platform>
 struct record {
   struct link {
@@ -91,7 +92,8 @@ public:
       slot.owner = Platform::this_thread();
       slot.thread = this;
       slot.virtual_time = never_seen;
-      slot.visits_left = Platform::duration::zero();
+      slot.visits_left = slot.excused = Platform::duration::zero();
+      slot.lent_for.store(Platform::duration::zero(), std::memory_order_relaxed);
     }
     return slot;
   }
