@@ -694,7 +694,6 @@ private:
     const auto now = Platform::now();
     const auto came_at = guest.came_at.load(std::memory_order_relaxed);  // see come_in()
     schedule_.charge_host(host, detail::least_of(came_at, now));
-    observer_.on_event(lock_event::handoff);
     owner_.store(guest.owner, std::memory_order_release);  // see is_owner()
     visit_.settle();
     tenure_.begin(&guest, now, config_.boost_slice);

@@ -6,8 +6,8 @@
 
 namespace conch {
 
-/// What a lock tells its observer. Each event is reported by the thread that it is about, and that a
-/// visit lasts by whoever finds it out; perhaps with the lock's internal mutex held.
+/// What a lock tells its observer. Each event is reported by the thread that it is about, perhaps with the
+/// lock's internal mutex held.
 enum class lock_event : unsigned char {
   acquired,        ///< the caller has the lock; the observer is called by the holder
   released,        ///< the caller is about to let go of the lock by unlock()
@@ -16,7 +16,7 @@ enum class lock_event : unsigned char {
   vain_wakeup,     ///< a waiter was woken for a lock that somebody else had taken by then
   drop_requested,  ///< a drop request was raised
   forced_switch,   ///< the caller, the holder, passes the lock on at a checkpoint or to yield
-  handoff,         ///< the lock passes straight to a waiter, by its holder or a visit that lasts
+  handoff,         ///< the caller, the holder, passes the lock straight to a waiter, and wakes it
   stolen,          ///< a waiter that was woken for a free lock found that another had taken it
   heir_named,      ///< the caller lets go for anybody to take, and wakes the waiter that is to try
   lent,            ///< the caller, the holder, lends the lock to a waiter that spins
