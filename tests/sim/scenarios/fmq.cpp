@@ -342,15 +342,27 @@ void compute_until(const bool& done, Shared& shared) {
 }
 
 /// Once a hog is known, it lends the lock to a guest each time that one comes: what a visit leaves
-/// behind does not stand in the way of the next.
+/// behind does not stand in the way of the next. The hog is a program that looks at its breaker alone.
 void visit_after_visit() {
   auto config = small_times;
   config.spin = 2us;
   shared_lock shared(config);
+  conch::breaker<sim_platform> breaker;
+  shared.lock.request().mirror_in(breaker, 1);
   constexpr int times = 8;
   bool done = false;
   threads all;
-  all.add([&] { compute_until(done, shared); }, "hog");
+  all.add(
+      [&] {
+        shared.lock.lock();
+        shared.enter();
+        while (!done) {
+          work(500ns);
+          if (breaker.any() && breaker.take(1) != 0) shared.checkpoint();
+        }
+        shared.unlock();
+      },
+      "hog");
   all.add(
       [&] {
         for (int i = 0; i < times; ++i) {

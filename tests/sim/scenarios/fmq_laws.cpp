@@ -342,7 +342,7 @@ enum class trick { just_under, a_third, fresh_threads, fresh_regulars, lock_and_
 void gaming(trick how, unsigned hogs) {
   shared_lock shared{fmq_config{}};
   const auto& config = shared.lock.config();
-  const duration gap = how == trick::visits ? 10us : 50us;  // what a host waits for, or more
+  const duration gap = how == trick::visits ? 6us : 50us;  // a host waits for two of them, or none
   const auto begin = clock::now();
   const auto end = begin + 600ms;
   duration stolen{};
@@ -393,7 +393,7 @@ void gaming(trick how, unsigned hogs) {
               work(1us);
               break;
             case trick::visits:
-              hold(gap);
+              hold(2 * gap);
               work(1us);
               break;
           }
