@@ -126,7 +126,7 @@ TEST_CASE(
     "a holder lends an fmq_lock to a thread with credit, and wakes nobody for it unless it stays",
     "[fmq]") {
   if (counting_platform::cpu_count() == 1) SKIP("nobody spins on one CPU");
-  const auto stay = GENERATE(0us, 50us);  // more than the holder spins: the guest stays
+  const auto stay = GENERATE(0us, 50us);  // 50 µs: longer than the holder spins
   constexpr std::uint64_t visits = 50;
   counting_platform::reset();
   counted_lock lock;

@@ -323,17 +323,23 @@ void visits() {
   shared.lock.unlock();
 }
 
-/// A hog's whole life: it does one piece of work after the other, with a checkpoint after each, at which
-/// it may lend the lock to whoever has come, and lets go when all is done.
-template <class Shared, class Piece>
-void compute_until(const bool& done, Shared& shared, Piece piece) {
+/// A hog's whole life: it takes one step after the other, and lets go when all is done.
+template <class Shared, class Step>
+void hold_until(const bool& done, Shared& shared, Step step) {
   shared.lock.lock();
   shared.enter();
-  while (!done) {
+  while (!done) step();
+  shared.unlock();
+}
+
+/// With each step it does a piece of work and has a checkpoint, at which it may lend the lock to whoever
+/// has come.
+template <class Shared, class Piece>
+void compute_until(const bool& done, Shared& shared, Piece piece) {
+  hold_until(done, shared, [&] {
     work(piece());
     shared.checkpoint();
-  }
-  shared.unlock();
+  });
 }
 
 template <class Shared>
@@ -354,13 +360,10 @@ void visit_after_visit() {
   threads all;
   all.add(
       [&] {
-        shared.lock.lock();
-        shared.enter();
-        while (!done) {
+        hold_until(done, shared, [&] {
           work(500ns);
           if (breaker.any() && breaker.take(1) != 0) shared.checkpoint();
-        }
-        shared.unlock();
+        });
       },
       "hog");
   all.add(
