@@ -99,6 +99,20 @@ TEST_CASE("a thread owes a lock nothing for what it used of a lock that stood th
   CHECK(own_level(*lock) == of_newcomer);
 }
 
+TEST_CASE("a record that serves another lock remembers no visit of the one before", "[fmq]") {
+  auto& thread = conch::fmq::thread_records<conch::posix_platform>::current();
+  auto& record = thread.of({.index = 0, .generation = 1});
+  record.visits_left = 1ms;
+  record.lent_for = 2ms;
+  record.excused = 3ms;
+  REQUIRE(&thread.of({.index = 0, .generation = 1}) == &record);
+  CHECK(record.visits_left == 1ms);
+  REQUIRE(&thread.of({.index = 0, .generation = 2}) == &record);
+  CHECK(record.visits_left == 0ms);
+  CHECK(record.lent_for.load() == 0ms);
+  CHECK(record.excused == 0ms);
+}
+
 TEST_CASE("what a thread has used of one lock counts for that one alone", "[fmq]") {
   fmq_lock used;
   fmq_lock other;
